@@ -16,8 +16,8 @@ A message is a template and its values, so that it can be shown in the reader's 
 `HubError("connection {name!r}: …", name=…)`.  Templates are the keys of `hub/locale/`.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -96,7 +96,7 @@ class ProtocolError(RemoteError):
     code = "protocol"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
     """One reason why one record was refused: which field, what was found, what is wrong, what to do.
 
@@ -109,14 +109,14 @@ class Problem:
     field: str = ""
     value: Any = None
     hint: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
         return where + fill(self.message, {"value": self.value, **self.values})
 
     def to_json(self) -> dict[str, Any]:
-        return {k: v for k, v in asdict(self).items() if v not in ("", None, {})}
+        return {k: v for k, v in dataclasses.asdict(self).items() if v not in ("", None, {})}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Problem":
