@@ -1,0 +1,177 @@
+"""Canonical records in their tables: load many, save many.
+
+Only `hub.sync.journal` (the one door) saves.  `values` hold the stored entity's fields in normal
+form, nulls left out; a custom field is the key "ext.<module>.<name>".
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select
+
+from hub.entity import Entity, Field
+from hub.store import bulk
+from hub.store.session import Store
+
+IN_LIMIT = 1000
+
+
+@dataclass(slots=True)
+class Record:
+    """One record as stored.  `version` 0: not stored yet."""
+
+    id: str
+    entity: str
+    version: int = 0
+    active: bool = True
+    values: dict[str, Any] = field(default_factory=dict)
+    created_at: str = ""
+    created_by: str = ""
+    updated_at: str = ""
+    updated_by: str = ""
+    deleted_at: str | None = None
+    deletion_reason: str | None = None
+    merged_into: str | None = None
+
+
+ENVELOPE = tuple(
+    name for name in Record.__dataclass_fields__ if name not in ("entity", "values")
+)
+
+
+def load(
+    connection: Connection, store: Store, entity: str, ids: Collection[str], *, lock: bool = False
+) -> dict[str, Record]:
+    """The records with these ids, by id; `lock` holds them until the transaction ends (PostgreSQL)."""
+    table = store.tables[entity]
+    found: dict[str, Record] = {}
+    for some in chunks(sorted(ids)):
+        query = select(table).where(table.c.id.in_(some))
+        if lock and store.dialect == "postgresql":
+            query = query.order_by(table.c.id).with_for_update()
+        for row in connection.execute(query):
+            record = _record(entity, table, row)
+            found[record.id] = record
+    for part in _lists(store, entity):
+        _load_items(connection, store.tables[f"{entity}_{part.name}"], part, found)
+    return found
+
+
+def find(
+    connection: Connection, store: Store, entity: Entity, name: str, values: Collection[str]
+) -> dict[str, list[str]]:
+    """Ids of the live records by lower-cased value of the view's field `name`, oldest first."""
+    table = store.tables[entity.stored]
+    column: ColumnElement[str] = func.lower(table.c[entity.column(name)])
+    found: dict[str, list[str]] = {}
+    for some in chunks(sorted({v.lower() for v in values})):
+        query = (
+            select(column, table.c.id)
+            .where(column.in_(some), table.c.deleted_at.is_(None))
+            .order_by(table.c.id)
+        )
+        for value, record_id in connection.execute(query):
+            found.setdefault(value, []).append(record_id)
+    return found
+
+
+def save(
+    connection: Connection, store: Store, entity: str, records: Sequence[Record], *, new: bool
+) -> None:
+    """Write the records whole: insert when `new`, else replace."""
+    if not records:
+        return
+    table, lists = store.tables[entity], _lists(store, entity)
+    used = _columns_of(store, entity, records if new else None)
+    columns = [*ENVELOPE, "ext", *used]
+    rows = [_row(record, used) for record in records]
+    if new:
+        bulk.insert(connection, table, columns, rows)
+    else:
+        bulk.upsert(connection, table, columns, rows, on=["id"], keep=["created_at", "created_by"])
+    for part in lists:
+        _save_items(connection, store.tables[f"{entity}_{part.name}"], part, records, new=new)
+
+
+def chunks(things: Sequence[str]) -> Iterable[Sequence[str]]:
+    for start in range(0, len(things), IN_LIMIT):
+        yield things[start : start + IN_LIMIT]
+
+
+def _lists(store: Store, entity: str) -> list[Field]:
+    return [f for f in store.entities[entity].fields if f.rows]
+
+
+def _columns_of(store: Store, entity: str, records: Iterable[Record] | None) -> list[str]:
+    """The value columns to write: those in use for an insert, all for a replacement."""
+    names = [f.name for f in store.entities[entity].fields if not f.rows]
+    if records is None:
+        return names
+    used: set[str] = set()
+    for record in records:
+        used.update(record.values)
+    return [name for name in names if name in used]
+
+
+def _row(record: Record, used: Sequence[str]) -> list[Any]:
+    get = record.values.get
+    ext = {k[4:]: v for k, v in record.values.items() if k.startswith("ext.")}
+    row = [
+        record.id,
+        record.version,
+        record.active,
+        record.created_at,
+        record.created_by,
+        record.updated_at,
+        record.updated_by,
+        record.deleted_at,
+        record.deletion_reason,
+        record.merged_into,
+        ext or None,
+    ]
+    row.extend(map(get, used))
+    return row
+
+
+def _record(entity: str, table: Table, row: Row[Any]) -> Record:
+    stored: Mapping[str, Any] = row._mapping
+    envelope = {name: stored[name] for name in ENVELOPE}
+    values = {
+        name: value
+        for name, value in stored.items()
+        if value is not None and name not in envelope and name != "ext"
+    }
+    values.update({f"ext.{key}": value for key, value in (stored["ext"] or {}).items()})
+    return Record(entity=entity, values=values, **envelope)
+
+
+def _load_items(
+    connection: Connection, table: Table, part: Field, found: Mapping[str, Record]
+) -> None:
+    names = [f.name for f in part.fields]
+    for some in chunks(sorted(found)):
+        query = (
+            select(table)
+            .where(table.c.record_id.in_(some))
+            .order_by(table.c.record_id, table.c.position)
+        )
+        for row in connection.execute(query):
+            stored = row._mapping
+            item = {name: stored[name] for name in names if stored[name] is not None}
+            found[stored["record_id"]].values.setdefault(part.name, []).append(item)
+
+
+def _save_items(
+    connection: Connection, table: Table, part: Field, records: Sequence[Record], *, new: bool
+) -> None:
+    if not new:
+        for some in chunks([record.id for record in records]):
+            connection.execute(delete(table).where(table.c.record_id.in_(some)))
+    names = [f.name for f in part.fields]
+    rows = [
+        [record.id, position, *[item.get(name) for name in names]]
+        for record in records
+        for position, item in enumerate(record.values.get(part.name) or ())
+    ]
+    bulk.insert(connection, table, ["record_id", "position", *names], rows)

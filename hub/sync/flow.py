@@ -1,0 +1,160 @@
+"""What the steps share: a flow made ready to run, the counts of a run, and one unit of work."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+from xxhash import xxh3_64_hexdigest
+
+from hub.connector import Capabilities, Stream
+from hub.entity import Entity
+from hub.mapping import Mapping as FieldMapping
+from hub.seams import Ids
+from hub.settings import FlowSettings
+from hub.store.session import Store
+from hub.store.tables import stamp
+from hub.store.types import dump
+
+READ = ("created", "updated", "unchanged", "quarantined", "waiting", "conflicted", "skipped")
+WRITTEN = ("created", "updated", "deleted", "unchanged", "rejected", "waiting", "retry")
+
+
+@dataclass(frozen=True)
+class Flow:
+    """connection + stream + mapping + direction, with everything a step needs to know of it."""
+
+    name: str
+    settings: FlowSettings
+    mapping: FieldMapping
+    entity: Entity
+    source_id: int
+    capabilities: Capabilities
+
+    @property
+    def connection(self) -> str:
+        return self.settings.connection
+
+    @property
+    def stored(self) -> str:
+        return self.entity.stored
+
+    @cached_property
+    def stream(self) -> Stream:
+        """The stream as the connector is asked for it."""
+        m = self.mapping
+        return Stream(
+            self.settings.stream or m.stream,
+            key=tuple(m.key),
+            cursor_column=m.modified,
+            where=m.where,
+        )
+
+    @cached_property
+    def in_fields(self) -> frozenset[str]:
+        return frozenset(self.mapping.fields_in)
+
+    @cached_property
+    def out_fields(self) -> frozenset[str]:
+        return frozenset(self.mapping.fields_out)
+
+    @cached_property
+    def out_columns(self) -> frozenset[str]:
+        return frozenset(self.entity.column(f) for f in self.mapping.fields_out)
+
+    @cached_property
+    def covered(self) -> tuple[tuple[str, str], ...]:
+        """(view field, stored field) of all that the mapping speaks of, in a stable order."""
+        names = sorted(self.in_fields | self.out_fields)
+        return tuple((name, self.entity.column(name)) for name in names)
+
+    @cached_property
+    def identity(self) -> str:
+        """Changes when the flow's notion of «the same row» does: then its state must be re-based."""
+        m = self.mapping
+        return xxh3_64_hexdigest(
+            dump([list(m.key), m.modified, self.stream.name, self.entity.name])
+        )
+
+    def project(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The stored values as the view's fields that this mapping covers."""
+        get = values.get
+        return {name: get(column) for name, column in self.covered}
+
+    def columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """View fields → stored fields."""
+        if not self.entity.columns:
+            return dict(values)
+        column = self.entity.column
+        return {column(name): value for name, value in values.items()}
+
+
+@dataclass(slots=True)
+class Counts:
+    """Every row read is in exactly one of READ; every mark handled in exactly one of WRITTEN."""
+
+    read: int = 0
+    by: dict[str, int] = field(default_factory=lambda: dict.fromkeys(READ, 0))
+    deleted: int = 0
+    written: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WRITTEN, 0))
+    total: int | None = None
+
+    def add(self, name: str, count: int = 1) -> None:
+        self.by[name] += count
+
+    def check(self) -> bool:
+        """Nothing read is uncounted."""
+        return self.read == sum(self.by.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "read": self.read,
+            **self.by,
+            "deleted": self.deleted,
+            "written": dict(self.written),
+            "total": self.total,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Counts":
+        counts = cls(stored.get("read", 0), deleted=stored.get("deleted", 0))
+        counts.total = stored.get("total")
+        counts.by.update({k: stored.get(k, 0) for k in READ})
+        counts.written.update(stored.get("written", {}))
+        return counts
+
+
+@dataclass(slots=True)
+class Work:
+    """One transaction of the engine: its connection, its instant, and who acts."""
+
+    connection: Connection
+    store: Store
+    ids: Ids
+    moment: datetime
+    origin: str
+    run_id: str | None
+    flows: tuple[Flow, ...]
+
+    @property
+    def at(self) -> str:
+        return stamp(self.moment)
+
+
+@contextmanager
+def unit_of_work(
+    store: Store,
+    ids: Ids,
+    moment: datetime,
+    *,
+    origin: str,
+    run_id: str | None,
+    flows: tuple[Flow, ...],
+    name: str,
+) -> Iterator[Work]:
+    """A write transaction; all of it happens or none."""
+    with store.write(name) as connection:
+        yield Work(connection, store, ids, moment, origin, run_id, flows)

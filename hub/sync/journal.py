@@ -1,0 +1,194 @@
+"""The one door: every change of canonical data passes through `apply`, in one transaction.
+
+validate → write records (version + 1) → append the journal → mark the outbox of every flow whose
+mapped fields changed.  Nothing else writes the tables of the entities.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.entity import Entity
+from hub.errors import Problem
+from hub.model.lifecycle import move
+from hub.model.schema import check
+from hub.store import bulk, records
+from hub.store.records import Record
+from hub.store.types import dump
+from hub.sync.flow import Flow, Work
+
+JOURNAL = (
+    "at",
+    "entity",
+    "record_id",
+    "version",
+    "op",
+    "origin",
+    "run_id",
+    "source_id",
+    "external_id",
+    "mapping_version",
+    "source_at",
+    "changes",
+)
+MARK = ("flow", "record_id", "version", "state", "due_at", "attempts", "waits_for", "error")
+ENVELOPE = ("active", "deleted_at", "deletion_reason", "merged_into")
+
+
+@dataclass(slots=True)
+class Proposal:
+    """A change somebody wants.  `record` as it is now (version 0: to be created); `changes` by
+    stored field, None clears; `envelope` by name.  `entity`: the view it is proposed through.
+
+    `op` is create, update, archive, delete, revive, link or unlink; the last two may change no field.
+    `flow`: the flow it came from, which is told only if it `differs` from the result.
+    """
+
+    record: Record
+    entity: Entity
+    changes: dict[str, Any] = field(default_factory=dict)
+    envelope: dict[str, Any] = field(default_factory=dict)
+    op: str = "update"
+    flow: Flow | None = None
+    differs: bool = False
+    source_id: int | None = None
+    external_id: str | None = None
+    source_at: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def apply(work: Work, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Make the changes that hold; return the proposals refused, each with its `problems`.
+
+    The records of accepted proposals are updated in place.
+    """
+    refused = [p for p in proposals if _validate(p)]
+    accepted = [p for p in proposals if not p.problems]
+    for entity, group in _by_entity(accepted).items():
+        rows = [_journal_row(work, p) for p in group]
+        new = [p.record for p in group if p.op == "create"]
+        old = list({p.record.id: p.record for p in group if p.op != "create" and _moves(p)}.values())
+        records.save(work.connection, work.store, entity, new, new=True)
+        records.save(work.connection, work.store, entity, old, new=False)
+        bulk.insert(work.connection, work.store.metadata.tables["journal"], JOURNAL, rows)
+    mark(work, _marks(work, accepted))
+    return refused
+
+
+def mark(work: Work, marks: Iterable[tuple[str, str, int]]) -> None:
+    """Say that (flow, record) must be brought up to a version; sleeping marks wake up."""
+    at = work.at
+    rows = [(flow, record, version, "due", at, 0, None, None) for flow, record, version in marks]
+    outbox = work.store.metadata.tables["outbox"]
+    bulk.upsert(work.connection, outbox, MARK, rows, on=["flow", "record_id"])
+
+
+def _moves(p: Proposal) -> bool:
+    return bool(p.changes or p.envelope)
+
+
+def _validate(p: Proposal) -> list[Problem]:
+    """The proposal's problems; brings `changes` down to what really changes, and adds defaults."""
+    if p.op == "create":
+        _complete(p)
+        merged = {view: p.changes.get(column) for column, view in _views(p.entity, p.changes)}
+        p.problems.extend(check(p.entity, merged, partial=False))
+        return p.problems
+    now = p.record.values
+    p.changes = {k: v for k, v in p.changes.items() if now.get(k) != v}
+    if not p.changes:
+        return p.problems
+    proposed = dict(_proposed(p.entity, p.changes))
+    p.problems.extend(check(p.entity, proposed, partial=True))
+    status = p.entity.column("status")
+    if status in p.changes and p.entity.states:
+        problem = move(p.entity, now.get(status), p.changes[status], forced_by_sync=True)
+        if problem:
+            p.problems.append(problem)
+    return p.problems
+
+
+def _complete(p: Proposal) -> None:
+    p.changes = {k: v for k, v in p.changes.items() if v is not None}
+    for declared in p.entity.fields:
+        column = p.entity.column(declared.name)
+        if declared.default is not None and column not in p.changes:
+            p.changes[column] = declared.default
+    if p.entity.role:
+        p.changes["roles"] = sorted({*p.changes.get("roles", ()), p.entity.role})
+
+
+def _views(entity: Entity, changes: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(c, v) for c, v in entity.from_column.items() if c in changes] + [
+        (k, k) for k in changes if k.startswith("ext.")
+    ]
+
+
+def _proposed(entity: Entity, changes: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    names = entity.from_column
+    for column, value in changes.items():
+        if column in names or column.startswith("ext."):
+            yield names.get(column, column), value
+
+
+def _by_entity(proposals: Iterable[Proposal]) -> dict[str, list[Proposal]]:
+    groups: dict[str, list[Proposal]] = {}
+    for p in proposals:
+        groups.setdefault(p.record.entity, []).append(p)
+    return groups
+
+
+def _journal_row(work: Work, p: Proposal) -> tuple[Any, ...]:
+    """Change the record in memory, and say what was changed."""
+    record, at = p.record, work.at
+    changes = {name: [record.values.get(name), value] for name, value in p.changes.items()}
+    for name, value in p.envelope.items():
+        changes[f"${name}"] = [getattr(record, name), value]
+        setattr(record, name, value)
+    for name, value in p.changes.items():
+        if value is None:
+            record.values.pop(name, None)
+        else:
+            record.values[name] = value
+    if record.version == 0:
+        record.created_at, record.created_by = at, work.origin
+    if changes:
+        record.version += 1
+        record.updated_at, record.updated_by = at, work.origin
+    return (
+        at,
+        record.entity,
+        record.id,
+        record.version,
+        p.op,
+        work.origin,
+        work.run_id,
+        p.source_id,
+        p.external_id,
+        p.flow.mapping.version if p.flow else None,
+        p.source_at,
+        dump(changes),
+    )
+
+
+def _marks(work: Work, accepted: Iterable[Proposal]) -> list[tuple[str, str, int]]:
+    writers: dict[str, list[Flow]] = {}
+    for flow in work.flows:
+        if flow.settings.writes and flow.settings.enabled:
+            writers.setdefault(flow.stored, []).append(flow)
+    marks: dict[tuple[str, str], int] = {}
+    for p in accepted:
+        for flow in writers.get(p.record.entity, ()):
+            if _concerns(flow, p):
+                marks[flow.name, p.record.id] = p.record.version
+    return [(flow, record, version) for (flow, record), version in marks.items()]
+
+
+def _concerns(flow: Flow, p: Proposal) -> bool:
+    if flow.entity.role and flow.entity.role not in p.record.values.get("roles", ()):
+        return False
+    if p.flow is not None and flow.source_id == p.flow.source_id:
+        return p.differs
+    if p.envelope:
+        return True
+    return not flow.out_columns.isdisjoint(p.changes)
