@@ -135,6 +135,8 @@ class Capabilities:
     """`fetch` finds rows by column values: an unknown create can be settled by the mapping's keys."""
     stable_ids: bool = True
     """The system never gives an id to another row."""
+    unique_keys: bool = True
+    """No two rows of one read have the same key; files cannot promise that."""
     reads_deletes: bool = False
     """`Page.deleted` names rows that are gone; otherwise only a complete read can tell."""
     calls_per_minute: int | None = None

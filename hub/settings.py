@@ -413,15 +413,16 @@ class Declared:
 
 
 def declared(schema: type[marshmallow.Schema] = HubSection, above: str = "") -> Iterator[Declared]:
-    """Every setting, in the order of declaration."""
+    """Every setting, in the order of declaration, with a line of kind `section` before its parts."""
     for name, field_ in schema().fields.items():
         path = f"{above}{field_.data_key or name}"
         inner = field_.value_field if isinstance(field_, fields.Dict) else field_
-        if isinstance(inner, fields.Nested):
-            named = f"{path}.<name>." if inner is not field_ else f"{path}."
-            yield from declared(type(inner.schema), named)
-        else:
+        if not isinstance(inner, fields.Nested):
             yield _declared(path, field_)
+            continue
+        yield Declared(path, "section", None, field_.metadata.get("help", ""))
+        named = f"{path}.<name>." if inner is not field_ else f"{path}."
+        yield from declared(type(inner.schema), named)
 
 
 def _declared(path: str, field_: fields.Field[Any]) -> Declared:

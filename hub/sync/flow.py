@@ -1,5 +1,6 @@
 """What the steps share: a flow made ready to run, the counts of a run, and one unit of work."""
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from xxhash import xxh3_64_hexdigest
 from hub.connector import Capabilities, Stream
 from hub.entity import Entity
 from hub.mapping import Mapping as FieldMapping
-from hub.seams import Ids
-from hub.settings import FlowSettings
+from hub.mapping import Ref
+from hub.seams import Clock, FaultPoint, Ids
+from hub.settings import EngineSettings, FlowSettings
 from hub.store.session import Store
 from hub.store.tables import stamp
 from hub.store.types import dump
@@ -92,6 +94,59 @@ class Flow:
         return {column(name): value for name, value in values.items()}
 
 
+@dataclass(frozen=True)
+class Env:
+    """What every step is given from outside: store, seams, and all flows."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    rng: random.Random
+    fault: FaultPoint
+    flows: Mapping[str, Flow]
+    settings: EngineSettings
+
+    def source_of(self, flow: Flow, ref: Ref) -> int | None:
+        """The source whose links a reference of this flow goes through; None: no flow covers it."""
+        stored = self.store.entities[ref.entity].stored
+        for other in self.flows.values():
+            same = ref.stream == other.stream.name if ref.stream else other.stored == stored
+            if same and other.connection == flow.connection:
+                return other.source_id
+        return None
+
+    def flow_of(self, source_id: int, *, reads: bool) -> Flow | None:
+        for flow in self.flows.values():
+            if flow.source_id == source_id and (flow.settings.reads or not reads):
+                return flow
+        return None
+
+    @contextmanager
+    def work(self, name: str, origin: str, run_id: str | None = None) -> Iterator["Work"]:
+        """A write transaction; all of it happens or none."""
+        with self.store.write(name) as connection:
+            now = self.clock.now()
+            flows = tuple(self.flows.values())
+            yield Work(connection, self.store, self.ids, now, origin, run_id, flows)
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution of a flow; its state lives in the database between steps."""
+
+    id: str
+    flow: str
+    state: str
+    phase: str
+    full_read: bool
+    cursor: Mapping[str, Any] | None
+    started_at: str
+    counts: "Counts"
+    complete: bool = False
+    met: set[int] = field(default_factory=set)
+    """Links of rows already met in this run, kept only for sources without unique keys."""
+
+
 @dataclass(slots=True)
 class Counts:
     """Every row read is in exactly one of READ; every mark handled in exactly one of WRITTEN."""
@@ -142,19 +197,3 @@ class Work:
     @property
     def at(self) -> str:
         return stamp(self.moment)
-
-
-@contextmanager
-def unit_of_work(
-    store: Store,
-    ids: Ids,
-    moment: datetime,
-    *,
-    origin: str,
-    run_id: str | None,
-    flows: tuple[Flow, ...],
-    name: str,
-) -> Iterator[Work]:
-    """A write transaction; all of it happens or none."""
-    with store.write(name) as connection:
-        yield Work(connection, store, ids, moment, origin, run_id, flows)

@@ -4,9 +4,11 @@ validate → write records (version + 1) → append the journal → mark the out
 mapped fields changed.  Nothing else writes the tables of the entities.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from sqlalchemy import update
 
 from hub.entity import Entity
 from hub.errors import Problem
@@ -81,6 +83,17 @@ def mark(work: Work, marks: Iterable[tuple[str, str, int]]) -> None:
     rows = [(flow, record, version, "due", at, 0, None, None) for flow, record, version in marks]
     outbox = work.store.metadata.tables["outbox"]
     bulk.upsert(work.connection, outbox, MARK, rows, on=["flow", "record_id"])
+
+
+def wake(work: Work, record_ids: Collection[str]) -> None:
+    """Marks that wait for one of these records to have a row can go on."""
+    outbox = work.store.metadata.tables["outbox"]
+    for some in records.chunks(sorted(record_ids)):
+        work.connection.execute(
+            update(outbox)
+            .where(outbox.c.waits_for.in_(some), outbox.c.state == "waiting")
+            .values(state="due", due_at=work.at, waits_for=None)
+        )
 
 
 def _moves(p: Proposal) -> bool:

@@ -9,14 +9,22 @@ shadow has their spelling) counts as ours on both sides of the comparison.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from hub.entity import Entity, Field
 from hub.values import fold
 
 Verdict = Literal["ours", "theirs", "review"]
-Decide = Callable[[str, Any, Any, Any], Verdict]
 Equal = Callable[[str, Any, Any], bool]
+
+
+class Decide(Protocol):
+    """The policy: who wins a path that both sides changed."""
+
+    def __call__(self, path: str, base: Any, ours: Any, theirs: Any) -> Verdict: ...
+
+    def refuses(self, path: str, ours: Any) -> bool:
+        """Whether this system may not change the path even where nobody else did."""
 
 
 class _Absent:
@@ -140,18 +148,14 @@ def _merge_value(
         if declared.kind == "list" and declared.key and _lists(ours, theirs):
             return _merge_list(declared, path, base, ours, theirs, decide, equal, out)
     if base is not ABSENT and base == ours:
-        verdict = decide(path, base, ours, theirs) if _owned(decide) else "theirs"
-        return _settle(path, base, ours, theirs, verdict, out, clash=verdict != "theirs")
+        refused = decide.refuses(path, ours)
+        verdict: Verdict = "ours" if refused else "theirs"
+        return _settle(path, base, ours, theirs, verdict, out, clash=refused)
     if ours is None and base is ABSENT:
         return theirs
     if theirs is None and base is ABSENT:
         return ours
     return _settle(path, base, ours, theirs, decide(path, base, ours, theirs), out, clash=True)
-
-
-def _owned(decide: Decide) -> bool:
-    """Whether the policy can refuse a change that nobody contests (an owner elsewhere)."""
-    return bool(getattr(decide, "owned", False))
 
 
 def _settle(

@@ -1,0 +1,708 @@
+"""Remote → hub: one page of rows becomes records, links, journal and marks, in one transaction."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from hub.connector import BadRow, Row
+from hub.errors import HubError, Problem
+from hub.mapping import Ref
+from hub.store import bulk, records
+from hub.store.records import Record
+from hub.store.tables import stamp
+from hub.store.types import dump, load
+from hub.sync import journal, quarantine
+from hub.sync.flow import Env, Flow, Run, Work
+from hub.sync.journal import Proposal
+from hub.sync.match import (
+    Link,
+    find_by_code,
+    links_of_rows,
+    load_shadows,
+    match,
+    records_of_keys,
+)
+from hub.sync.merge import Clash, Merged, is_spelling, merge
+from hub.sync.policy import Policy
+from hub.sync.quarantine import Parked
+from hub.sync.rows import encode, fingerprint
+
+LINK = (
+    "source_id",
+    "external_id",
+    "part",
+    "entity",
+    "record_id",
+    "state",
+    "row_hash",
+    "mapping_version",
+    "external_version",
+    "external_modified_at",
+    "last_in_at",
+    "shadow",
+    "sent",
+    "row",
+)
+OSCILLATION_WINDOW = timedelta(hours=24)
+OSCILLATION_TURNS = 3
+
+
+@dataclass(slots=True)
+class Incoming:
+    """One row on its way in.  `parked_id`: it comes out of the waiting room or the quarantine."""
+
+    external_id: str
+    row: Mapping[str, Any]
+    text: str
+    row_hash: str
+    place: str = ""
+    parked_id: str = ""
+    modified_at: str | None = None
+    version: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    link: Link | None = None
+    record: Record | None = None
+    matched: bool = False
+    merged: Merged | None = None
+    waits: tuple[int, str] | None = None
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a page led to beyond its own rows: rows of other flows that can go on now, and
+    references that might be fetched."""
+
+    woken: list[Parked] = field(default_factory=list)
+    missing: dict[int, set[str]] = field(default_factory=dict)
+    new_links: list[tuple[int, str]] = field(default_factory=list)
+
+
+def prepare(flow: Flow, rows: Iterable[Row | BadRow]) -> list[Incoming]:
+    """Encode and name the rows: all that needs no transaction."""
+    out = []
+    for number, row in enumerate(rows):
+        if isinstance(row, BadRow):
+            problem = Problem("unreadable", row.message, value=row.raw, values=row.values)
+            text = encode({"raw": row.raw, "place": row.place})
+            bad = Incoming("", {}, text, fingerprint(text), row.place, problems=[problem])
+            bad.external_id = f"?{row.place}"
+            out.append(bad)
+            continue
+        text = encode(row)
+        incoming = Incoming("", row, text, fingerprint(text))
+        try:
+            incoming.external_id = flow.mapping.external_id(row)
+        except (ValueError, HubError) as e:
+            incoming.external_id = f"?{incoming.row_hash}"
+            incoming.place = f"{flow.stream.name} #{number + 1}"
+            incoming.problems.append(
+                Problem(
+                    "no-key",
+                    "the row has no key: {why}",
+                    field=", ".join(flow.mapping.key),
+                    values={"why": str(e)},
+                    hint="Fill the key in the source, or map another key.",
+                )
+            )
+        out.append(incoming)
+    return out
+
+
+def take(env: Env, work: Work, flow: Flow, run: Run, rows: Sequence[Incoming]) -> Taken:
+    """Bring the rows into the hub within *work*; count every one of them in `run.counts`."""
+    taken = Taken()
+    rest = list(rows)
+    while rest:  # rows of one key are taken one after the other
+        first: dict[str, Incoming] = {}
+        later = []
+        for incoming in rest:
+            if first.setdefault(incoming.external_id, incoming) is not incoming:
+                later.append(incoming)
+        _Intake(env, work, flow, run, taken).take(list(first.values()))
+        rest = later
+    taken.woken = quarantine.waiting_for(work, taken.new_links) if taken.new_links else []
+    return taken
+
+
+class _Intake:
+    """The steps of one page, each over all of its rows."""
+
+    def __init__(self, env: Env, work: Work, flow: Flow, run: Run, taken: Taken) -> None:
+        self.env, self.work, self.flow, self.run, self.taken = env, work, flow, run, taken
+        self.store, self.connection = work.store, work.connection
+        self.parked: list[Parked] = []
+        self.settled: set[str] = set()
+
+    def take(self, rows: list[Incoming]) -> None:
+        fresh = self._changed(rows)
+        fresh = self._not_parked(fresh)
+        fresh = self._mapped(fresh)
+        fresh = self._referenced(fresh)
+        fresh = self._identified(fresh)
+        accepted = self._merged(fresh)
+        self._save_links(accepted)
+        if not self.flow.capabilities.unique_keys:
+            self.run.met.update(row.link.id for row in rows if row.link)
+        quarantine.park(self.work, self.flow, self.parked)
+        if self.settled:
+            quarantine.close(self.work, self.flow, self.settled)
+
+    # -- which rows need work at all
+
+    def _changed(self, rows: list[Incoming]) -> list[Incoming]:
+        links = links_of_rows(
+            self.connection, self.store, self.flow.source_id, {r.external_id for r in rows}
+        )
+        version, fresh = self.flow.mapping.version, []
+        unchanged = 0
+        for row in rows:
+            row.link = link = links.get(row.external_id)
+            if (
+                link is not None
+                and link.row_hash == row.row_hash
+                and link.state == "active"
+                and link.mapping_version == version
+                and not row.problems
+            ):
+                unchanged += 1
+            else:
+                fresh.append(row)
+        self.run.counts.add("unchanged", unchanged)
+        if self.run.full_read and links:
+            self._see(links.values())
+        return fresh
+
+    def _see(self, links: Iterable[Link]) -> None:
+        table = self.store.metadata.tables["seen"]
+        rows = [(self.run.id, link.id) for link in links]
+        on = ["run_id", "link_id"]
+        bulk.upsert(self.connection, table, on, rows, on=on)
+
+    def _not_parked(self, rows: list[Incoming]) -> list[Incoming]:
+        """Without the rows that are in quarantine as they are: nothing has changed for them."""
+        if not rows:
+            return rows
+        known = quarantine.known(self.work, self.flow, {r.external_id for r in rows})
+        version, fresh = self.flow.mapping.version, []
+        for row in rows:
+            same = [
+                k
+                for k in known.get(row.external_id, ())
+                if k.row_hash == row.row_hash
+                and k.mapping_version == version
+                and k.kind == "quarantine"
+                and not row.parked_id
+            ]
+            if same:
+                dismissed = same[-1].state == "dismissed"
+                self.run.counts.add("skipped" if dismissed else "quarantined")
+            else:
+                fresh.append(row)
+        return fresh
+
+    # -- what the rows say
+
+    def _mapped(self, rows: list[Incoming]) -> list[Incoming]:
+        mapping, fresh = self.flow.mapping, []
+        for row in rows:
+            if row.problems:
+                self._park(row)
+                continue
+            if self._is_repeated(row):
+                continue
+            candidate = mapping.get(row.row)
+            row.values, row.problems = candidate.values, list(candidate.problems)
+            if row.problems:
+                self._park(row)
+                continue
+            row.modified_at = mapping.modified_at(row.row) if mapping.modified else None
+            if self._is_stale(row):
+                self.run.counts.add("unchanged")
+                continue
+            fresh.append(row)
+        return fresh
+
+    def _is_stale(self, row: Incoming) -> bool:
+        """Older than what the link has: a page that was read before our last write, say."""
+        known = row.link.external_modified_at if row.link else None
+        return bool(
+            row.link
+            and row.link.state == "active"
+            and known
+            and row.modified_at
+            and _before(row.modified_at, known)
+        )
+
+    def _is_repeated(self, row: Incoming) -> bool:
+        """In a source that cannot promise unique keys, a second row of a key is a defect."""
+        link = row.link
+        if self.flow.capabilities.unique_keys or link is None or row.parked_id:
+            return False
+        if (link.last_in_at or "") < self.run.started_at and link.id not in self.run.met:
+            return False
+        row.problems.append(
+            Problem(
+                "duplicate-key",
+                "the key {value!r} stands in another row of this source already",
+                field=", ".join(self.flow.mapping.key),
+                value=row.external_id,
+                hint="Give one of the two rows a key of its own.",
+            )
+        )
+        self._park(row)
+        return True
+
+    # -- references
+
+    def _referenced(self, rows: list[Incoming]) -> list[Incoming]:
+        refs = self.flow.mapping.refs
+        if not refs or not rows:
+            return rows
+        slots = [(row, ref, slot) for row in rows for ref in refs for slot in _slots(row, ref)]
+        by_link = [(r, ref, s, self.env.source_of(self.flow, ref)) for r, ref, s in slots]
+        keys = {(src, s.value) for _, ref, s, src in by_link if src is not None and not ref.by}
+        found = records_of_keys(self.connection, self.store, keys)
+        codes = self._codes(by_link)
+        for row, ref, slot, src in by_link:
+            record_id = (
+                codes.get((ref.entity, ref.by), {}).get(slot.value)
+                if ref.by
+                else found.get((src, slot.value))
+                if src is not None
+                else None
+            )
+            if record_id:
+                slot.container[slot.key] = record_id
+            else:
+                self._miss(row, ref, slot, src)
+        fresh = []
+        for row in rows:
+            if row.waits or row.problems:
+                self._park(row)
+            else:
+                fresh.append(row)
+        return fresh
+
+    def _codes(
+        self, slots: Iterable[tuple[Incoming, Ref, "_Slot", int | None]]
+    ) -> dict[tuple[str, str], dict[str, str]]:
+        wanted: dict[tuple[str, str], set[str]] = {}
+        for _, ref, slot, _ in slots:
+            if ref.by:
+                wanted.setdefault((ref.entity, ref.by), set()).add(slot.value)
+        return {
+            (entity, by): find_by_code(
+                self.connection, self.store, self.store.entities[entity], values, by
+            )
+            for (entity, by), values in wanted.items()
+        }
+
+    def _miss(self, row: Incoming, ref: Ref, slot: "_Slot", source_id: int | None) -> None:
+        field_name = ".".join(ref.path)
+        if source_id is None or ref.by:
+            row.problems.append(
+                Problem(
+                    "unknown-reference",
+                    "no {entity} is known as {value!r}",
+                    field=field_name,
+                    value=slot.value,
+                    values={"entity": ref.entity},
+                    hint="Create it in the hub, or add a flow that brings it in.",
+                )
+            )
+            return
+        if row.waits is None:
+            row.waits = (source_id, slot.value)
+            row.problems.append(
+                Problem(
+                    "waiting",
+                    "waits for {entity} {value!r}",
+                    field=field_name,
+                    value=slot.value,
+                    values={"entity": ref.entity},
+                    hint="It goes on by itself when that row arrives.",
+                )
+            )
+        self.taken.missing.setdefault(source_id, set()).add(slot.value)
+
+    # -- which record
+
+    def _identified(self, rows: list[Incoming]) -> list[Incoming]:
+        unlinked = [r for r in rows if r.link is None]
+        hits = match(
+            self.connection, self.store, self.flow, [r.values for r in unlinked]
+        ) if unlinked else []
+        record_of: dict[str, str] = {}
+        used: set[str] = set()
+        for row, hit in zip(unlinked, hits, strict=True):
+            if hit.candidates:
+                row.problems.append(_ambiguous(hit.rule, hit.candidates))
+                self._park(row)
+            elif hit.record_id and hit.record_id not in used:
+                record_of[row.external_id] = hit.record_id
+                used.add(hit.record_id)
+                row.matched = True
+        record_of.update({r.external_id: r.link.record_id for r in rows if r.link})
+        loaded = records.load(
+            self.connection, self.store, self.flow.stored, set(record_of.values()), lock=True
+        )
+        load_shadows(self.connection, self.store, [r.link for r in rows if r.link])
+        fresh = [r for r in rows if not r.problems]
+        new = [r for r in fresh if r.external_id not in record_of]
+        for row, record_id in zip(new, self.work.ids.batch(len(new)), strict=True):
+            row.record = Record(record_id, self.flow.stored)
+        for row in fresh:
+            if row.external_id in record_of:
+                row.record = loaded[record_of[row.external_id]]
+        return fresh
+
+    # -- merge
+
+    def _merged(self, rows: list[Incoming]) -> list[Incoming]:
+        if not rows:
+            return []
+        known = [r.record.id for r in rows if r.record and r.record.version]
+        pending = pending_intents(self.work, self.flow, known) if known else {}
+        frozen = open_conflicts(self.work, self.flow.source_id, known) if known else {}
+        recent = self._recent_changes(rows)
+        proposals = []
+        for row in rows:
+            assert row.record is not None
+            self._merge_row(row, pending.get(row.record.id), frozen.get(row.record.id), recent)
+            proposals.append(self._proposal(row))
+        before = {id(p): p.record.version for p in proposals}
+        refused = {id(p): p.problems for p in journal.apply(self.work, proposals)}
+        accepted = []
+        for row, proposal in zip(rows, proposals, strict=True):
+            if id(proposal) in refused:
+                row.problems = refused[id(proposal)]
+                self._park(row)
+                continue
+            accepted.append(row)
+            self._count(row, before[id(proposal)], proposal)
+        self._save_clashes(accepted)
+        return accepted
+
+    def _merge_row(
+        self,
+        row: Incoming,
+        pending: dict[str, Any] | None,
+        frozen: frozenset[str] | None,
+        recent: dict[str, list[tuple[str, str, dict[str, Any]]]],
+    ) -> None:
+        record, link, flow = row.record, row.link, self.flow
+        assert record is not None
+        shadow = None if link is None or link.shadow is None else dict(link.shadow)
+        sent = dict(link.sent) if link else {}
+        if pending:
+            shadow = _own(row.values, pending, shadow, sent)
+        since = self._since(record)
+        row.merged = merge(
+            flow.entity,
+            row.values,
+            flow.project(record.values),
+            shadow=shadow,
+            sent=sent,
+            decide=Policy(flow, row.modified_at, since),
+            equal=flow.mapping.equal,
+            frozen=frozen or frozenset(),
+        )
+        self._calm(row, recent.get(record.id, []))
+
+    def _since(self, record: Record) -> "_Since":
+        return _Since(self.work, record)
+
+    def _calm(self, row: Incoming, recent: list[tuple[str, str, dict[str, Any]]]) -> None:
+        """Freeze a field that two systems keep turning back and forth, as a conflict."""
+        assert row.merged is not None
+        for name in list(row.merged.changes) if recent else ():
+            column = self.flow.entity.column(name)
+            new = row.merged.changes[name]
+            turns = [c[column][1] for _, _, c in recent if column in c]
+            if turns.count(new) < OSCILLATION_TURNS or len(set(map(dump, turns))) < 2:
+                continue
+            old = row.link.shadow.get(name) if row.link and row.link.shadow else None
+            row.merged.changes.pop(name)
+            row.merged.shadow[name] = old
+            ours = row.record.values.get(column) if row.record else None
+            row.merged.clashes.append(Clash(name, old, ours, new, "review"))
+
+    def _recent_changes(
+        self, rows: Iterable[Incoming]
+    ) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:
+        limit = stamp(self.work.moment - OSCILLATION_WINDOW)
+        ids = [r.record.id for r in rows if r.record and r.record.version > OSCILLATION_TURNS]
+        if not ids:
+            return {}
+        table = self.store.metadata.tables["journal"]
+        found: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
+        for some in records.chunks(sorted(ids)):
+            query = (
+                select(table.c.record_id, table.c.origin, table.c.at, table.c.changes)
+                .where(table.c.record_id.in_(some), table.c.at > limit, table.c.op == "update")
+                .order_by(table.c.seq)
+            )
+            for record_id, origin, at, changes in self.connection.execute(query):
+                found.setdefault(record_id, []).append((origin, at, load(changes)))
+        return found
+
+    def _proposal(self, row: Incoming) -> Proposal:
+        assert row.record is not None and row.merged is not None
+        record, flow = row.record, self.flow
+        changes = flow.columns(row.merged.changes)
+        envelope: dict[str, Any] = {}
+        op = "create" if record.version == 0 else "link" if row.matched else "update"
+        if op == "create":
+            for name, value in row.values.items():
+                changes.setdefault(flow.entity.column(name), value)
+        elif flow.entity.role and flow.entity.role not in record.values.get("roles", ()):
+            changes["roles"] = sorted({*record.values.get("roles", ()), flow.entity.role})
+        if row.link is not None and row.link.state == "ghost":
+            op = "revive"
+            envelope = {
+                k: v
+                for k, v in (("active", True), ("deleted_at", None), ("deletion_reason", None))
+                if getattr(record, k) != v
+            }
+        return Proposal(
+            record,
+            flow.entity,
+            changes,
+            envelope,
+            op=op,
+            flow=flow,
+            differs=row.merged.differs and flow.settings.writes,
+            source_id=flow.source_id,
+            external_id=row.external_id,
+            source_at=row.modified_at,
+        )
+
+    def _count(self, row: Incoming, version: int, proposal: Proposal) -> None:
+        assert row.merged is not None
+        counts = self.run.counts
+        if any(c.verdict == "review" for c in row.merged.clashes):
+            counts.add("conflicted")
+        elif version == 0:
+            counts.add("created")
+        elif proposal.record.version > version:
+            counts.add("updated")
+        else:
+            counts.add("unchanged")
+
+    # -- what is written besides
+
+    def _save_links(self, rows: list[Incoming]) -> None:
+        flow, at = self.flow, self.work.at
+        values = []
+        for row in rows:
+            assert row.record is not None and row.merged is not None
+            values.append(
+                (
+                    flow.source_id,
+                    row.external_id,
+                    "",
+                    flow.entity.name,
+                    row.record.id,
+                    "active",
+                    row.row_hash,
+                    flow.mapping.version,
+                    row.version or (row.link.external_version if row.link else None),
+                    row.modified_at,
+                    at,
+                    dump(row.merged.shadow),
+                    dump(row.merged.sent) if row.merged.sent else None,
+                    row.text,
+                )
+            )
+            self.settled.add(row.external_id)
+            if row.link is None:
+                self.taken.new_links.append((flow.source_id, row.external_id))
+        table = self.store.metadata.tables["link"]
+        new = [v for v, row in zip(values, rows, strict=True) if row.link is None]
+        old = [v for v, row in zip(values, rows, strict=True) if row.link is not None]
+        bulk.insert(self.connection, table, LINK, new)
+        bulk.upsert(self.connection, table, LINK, old, on=["source_id", "external_id", "part"])
+        journal.wake(self.work, [v[4] for v in new])
+        if self.run.full_read and new:
+            ids = links_of_rows(
+                self.connection, self.store, flow.source_id, [v[1] for v in new]
+            )
+            self._see(ids.values())
+
+    def _save_clashes(self, rows: Iterable[Incoming]) -> None:
+        found = [(row, clash) for row in rows if row.merged for clash in row.merged.clashes]
+        save_conflicts(self.work, self.flow, found)
+
+    def _park(self, row: Incoming) -> None:
+        waiting = row.waits is not None and all(p.code == "waiting" for p in row.problems)
+        kind = "waiting" if waiting else "quarantine"
+        self.run.counts.add("waiting" if waiting else "quarantined")
+        self.parked.append(
+            Parked(
+                row.external_id,
+                row.problems,
+                row=row.text,
+                row_hash=row.row_hash,
+                place=row.place,
+                kind=kind,
+                waits=row.waits if waiting else None,
+            )
+        )
+
+
+def _before(one: str, other: str) -> bool:
+    """Whether instant *one* is earlier; text compares only where the fractions have one length."""
+    if len(one) == len(other):
+        return one < other
+    return datetime.fromisoformat(one) < datetime.fromisoformat(other)
+
+
+@dataclass(slots=True)
+class _Slot:
+    container: Any
+    key: Any
+    value: str
+
+
+def _slots(row: Incoming, ref: Ref) -> list[_Slot]:
+    """The places in the row's values where the reference stands, with its external id."""
+    return [
+        _Slot(container, key, container[key])
+        for container, key in walk(row.values, ref.path)
+        if container[key] not in (None, "")
+    ]
+
+
+def walk(values: Any, path: Sequence[str]) -> list[tuple[Any, Any]]:
+    """(container, key) of every place the path leads to; `*` stands for every item of a list."""
+    here = [values]
+    for step in path[:-1]:
+        if step == "*":
+            here = [item for some in here for item in some]
+        else:
+            here = [c[step] for c in here if isinstance(c, dict) and c.get(step) is not None]
+    last = path[-1]
+    return [(c, last) for c in here if isinstance(c, dict) and last in c]
+
+
+class _Since:
+    """When our value of a field was last changed; asks the journal only if somebody wants to know."""
+
+    def __init__(self, work: Work, record: Record) -> None:
+        self._work, self._record = work, record
+
+    def __call__(self, column: str) -> str | None:
+        if not self._record.version:
+            return None
+        table = self._work.store.metadata.tables["journal"]
+        query = (
+            select(table.c.changes, table.c.source_at, table.c.at)
+            .where(table.c.record_id == self._record.id)
+            .order_by(table.c.seq.desc())
+        )
+        for changes, source_at, at in self._work.connection.execute(query):
+            if column in load(changes):
+                return str(source_at or at)
+        return None
+
+
+def _own(
+    theirs: Mapping[str, Any],
+    pending: Mapping[str, Any],
+    shadow: dict[str, Any] | None,
+    sent: dict[str, Any],
+) -> dict[str, Any]:
+    """The shadow as if our pending write had arrived, wherever the row shows that it has."""
+    base = dict(shadow or {})
+    for name, value in pending.items():
+        their = theirs.get(name)
+        if name in theirs and is_spelling(value, their):
+            base[name] = their
+            if their != value:
+                sent[name] = value
+        elif shadow is None:
+            base[name] = value  # an adopted create: what differs from it was edited there
+    return base
+
+
+def _ambiguous(rule: tuple[str, ...], candidates: tuple[str, ...]) -> Problem:
+    return Problem(
+        "ambiguous",
+        "{count} records have the same {rule}: {value}",
+        field=", ".join(rule),
+        value=", ".join(candidates[:5]),
+        values={"count": len(candidates), "rule": ", ".join(rule)},
+        hint="Merge these records, or give the row a key that only one of them has.",
+    )
+
+
+def pending_intents(work: Work, flow: Flow, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What was sent to this source and not yet confirmed, by record id."""
+    table = work.store.metadata.tables["intent"]
+    found: dict[str, dict[str, Any]] = {}
+    for some in records.chunks(sorted(ids)):
+        query = select(table.c.record_id, table.c.sent).where(
+            table.c.source_id == flow.source_id,
+            table.c.state == "open",
+            table.c.record_id.in_(some),
+        )
+        for record_id, sent in work.connection.execute(query):
+            found[record_id] = load(sent)
+    return found
+
+
+def open_conflicts(
+    work: Work, source_id: int, ids: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """Fields that wait for a steward, by record id, between this source and the hub."""
+    table = work.store.metadata.tables["conflict"]
+    found: dict[str, set[str]] = {}
+    for some in records.chunks(sorted(ids)):
+        query = select(table.c.record_id, table.c.field).where(
+            table.c.state == "open", table.c.source_id == source_id, table.c.record_id.in_(some)
+        )
+        for record_id, path in work.connection.execute(query):
+            found.setdefault(record_id, set()).add(path.split(".")[0].split("[")[0])
+    return {k: frozenset(v) for k, v in found.items()}
+
+
+def save_conflicts(
+    work: Work, flow: Flow, found: Iterable[tuple[Incoming, Clash]]
+) -> None:
+    """Journal every clash: open for a steward, or decided, with the loser's value."""
+    rows = []
+    found = list(found)
+    for (row, clash), id_ in zip(found, work.ids.batch(len(found)), strict=True):
+        assert row.record is not None
+        review = clash.verdict == "review"
+        policy = Policy(flow, None, lambda _: None).name(clash.field)
+        rows.append(
+            (
+                id_,
+                flow.entity.name,
+                row.record.id,
+                clash.field,
+                flow.name,
+                flow.source_id,
+                row.external_id,
+                "edit",
+                dump(clash.base),
+                dump(clash.ours),
+                dump(clash.theirs),
+                work.at,
+                work.run_id,
+                "open" if review else "decided",
+                None if review else clash.verdict,
+                None if review else f"policy {policy}",
+                None if review else work.at,
+            )
+        )
+    columns = (
+        "id", "entity", "record_id", "field", "flow", "source_id", "external_id", "kind", "base",
+        "ours", "theirs", "at", "run_id", "state", "choice", "decided_by", "decided_at",
+    )  # fmt: skip
+    bulk.insert(work.connection, work.store.metadata.tables["conflict"], columns, rows)
