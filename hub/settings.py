@@ -467,7 +467,11 @@ def load_settings(
     return _build(home, layers)
 
 
-def read_layers(home: Path, overrides: Mapping[str, str], environ: Mapping[str, str]) -> Layers:
+def read_layers(
+    home: Path,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    environ: Mapping[str, str] = os.environ,
+) -> Layers:
     layers = Layers()
     packaged = resources.files("hub.config") / "defaults.yaml"
     with resources.as_file(packaged) as path:

@@ -393,7 +393,7 @@ def _phone(text: str, region: str | None) -> str:
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         local = possible == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY
         raise ValueError(LOCAL_PHONE if local else NOT_PHONE)
-    if number.country_code == 86 and number.national_number < 10**8:
+    if number.country_code == 86 and (number.national_number or 0) < 10**8:
         raise ValueError(LOCAL_PHONE)  # what libphonenumber calls possible has no area code
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{plain};ext={number.extension}" if number.extension else plain

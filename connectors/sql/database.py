@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, RootTransaction, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from hub.connector import SecretText
 from hub.errors import ConfigError
 
-from .failures import remote_error
+from .failures import Refusal, refusal, remote_error
 
-DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql", "postgresql": "postgresql+psycopg"}
+DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgresql": "postgresql+psycopg",
+}
 
 
 class Database:
@@ -50,7 +54,7 @@ class Database:
             with connection.begin() as transaction:
                 yield connection
                 with self.translated(table, may_have_acted=True):
-                    transaction.commit()
+                    _commit(transaction)
 
     @contextmanager
     def translated(self, table: str = "", *, may_have_acted: bool = False) -> Iterator[None]:
@@ -72,6 +76,24 @@ class Database:
                 path=str(path),
                 hint="An absolute path needs four slashes: sqlite:////var/lib/shop.db",
             )
+
+
+class CommitRefusedError(Exception):
+    """A constraint that is checked at COMMIT refused the transaction; nothing of it is stored."""
+
+    def __init__(self, refused: Refusal) -> None:
+        super().__init__(refused.message)
+        self.refused = refused
+
+
+def _commit(transaction: RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except IntegrityError as e:
+        refused = refusal(e)
+        if refused is None:
+            raise
+        raise CommitRefusedError(refused) from e
 
 
 def _url(text: str, password: SecretText | None) -> URL:
@@ -103,12 +125,16 @@ def _engine(url: URL, timeout_seconds: int) -> Engine:
         options["connect_args"] = {"connect_timeout": timeout_seconds}
         options["json_serializer"] = lambda value: orjson.dumps(value, default=str).decode()
     elif backend in ("mysql", "mariadb"):
-        options["connect_args"] = {"connect_timeout": timeout_seconds, "charset": "utf8mb4"}
+        options["connect_args"] = {
+            "connect_timeout": timeout_seconds,
+            "charset": "utf8mb4",
+            "init_command": f"SET SESSION innodb_lock_wait_timeout = {timeout_seconds}",
+        }
     engine = create_engine(url, **options)
     if backend == "sqlite":
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begin)
-    else:
+    elif backend == "postgresql":
         event.listen(engine, "begin", lambda c: _limit_lock_waits(c, timeout_seconds))
     return engine
 
@@ -125,9 +151,5 @@ def _sqlite_begin(connection: Connection) -> None:
 
 
 def _limit_lock_waits(connection: Connection, seconds: int) -> None:
-    if not connection.get_execution_options().get("writes"):
-        return
-    if connection.dialect.name == "postgresql":
+    if connection.get_execution_options().get("writes"):
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{seconds}s'")
-    elif connection.dialect.name in ("mysql", "mariadb"):
-        connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {seconds}")

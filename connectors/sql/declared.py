@@ -41,7 +41,8 @@ class _Names(fields.Field[tuple[str, ...]]):
     """One name or a list of names."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        return tuple(NAMES.deserialize([value] if isinstance(value, str) else value))
+        names = NAMES.deserialize([value] if isinstance(value, str) else value)
+        return tuple(str(name) for name in names)
 
 
 class _ChildSchema(Schema):

@@ -121,9 +121,8 @@ def remote_error(
 ) -> RemoteError | ConfigError:
     """The error to raise; *where* names database or table."""
     kind = _remote_class(error)
-    if kind is ConfigError:
+    if not issubclass(kind, RemoteError):
         return ConfigError("sql: {where}: {words}", where=where, words=words(error), hint=HINT)
-    assert issubclass(kind, RemoteError)
     hint = HINTS.get(kind, "")
     return kind(
         "sql: {where}: {words}",

@@ -128,8 +128,8 @@ def _start(cursor: Cursor, overlap: timedelta) -> Any:
 def _keyless(walk: Walk) -> Iterator[Page]:
     """Rows whose key is null cannot be named; SQLite allows them even in a primary key."""
     source = walk.source
-    nullable = [source.table.c[k] for k in source.key if not source.cells[k].column.required]
-    if not nullable or all(source.cells[k].has_default for k in source.key):
+    nullable = [source.table.c[k] for k in source.key if source.cells[k].nullable]
+    if not nullable:
         return
     asked = (*where(source, source.declared.where), or_(*(c.is_(None) for c in nullable)))
     with walk.database.reading(source.table.name) as connection:
@@ -142,11 +142,7 @@ def _keyless(walk: Walk) -> Iterator[Page]:
 
 
 def _has_key(source: Source) -> list[ColumnElement[bool]]:
-    return [
-        source.table.c[k].is_not(None)
-        for k in source.key
-        if not source.cells[k].column.required and not source.cells[k].has_default
-    ]
+    return [source.table.c[k].is_not(None) for k in source.key if source.cells[k].nullable]
 
 
 # ------------------------------------------------------------------------------------------- fetch
@@ -231,9 +227,7 @@ def _column_values(
 # ---------------------------------------------------------------------------------------- children
 
 
-def complete(
-    connection: Connection, source: Source, raws: Sequence[Raw]
-) -> list[dict[str, Any]]:
+def complete(connection: Connection, source: Source, raws: Sequence[Raw]) -> list[dict[str, Any]]:
     """Plain rows with their children."""
     rows = source.rows(raws)
     if rows:
@@ -255,15 +249,30 @@ def children_of(
     at = [list(source.cells).index(column) for column in own]
     order = [source.table.c[column] for column in child.order]
     named = [parent for parent in dict.fromkeys(parents) if None not in parent]
+    alike = {_folded(parent): parent for parent in named}
     for batch in batches(named, AT_ONCE):
+        exact = set(batch)
         query = select(*_columns(source)).where(_among(connection, source, own, batch))
         raws = connection.execute(query.order_by(*order)).fetchall()
         for raw, row in zip(raws, source.rows(raws), strict=True):
-            found.setdefault(tuple(raw[n] for n in at), []).append(row)
+            link = tuple(raw[n] for n in at)
+            parent = link if link in exact else alike.get(_folded(link), link)
+            found.setdefault(parent, []).append(row)
     return found
 
 
+def _folded(link: tuple[Any, ...]) -> tuple[Any, ...]:
+    """As a database compares that ignores case and trailing blanks."""
+    return tuple(part.rstrip().casefold() if isinstance(part, str) else part for part in link)
+
+
 # -------------------------------------------------------------------------------------- conditions
+
+
+def _any_of(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.in_([v for v in values if v is not None])
+    return or_(found, column.is_(None)) if None in values else found
+
 
 OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "eq": lambda column, value: column.is_(None) if value is None else column == value,
@@ -272,7 +281,7 @@ OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "ge": lambda column, value: column >= value,
     "lt": lambda column, value: column < value,
     "le": lambda column, value: column <= value,
-    "in": lambda column, values: _any_of(column, values),
+    "in": _any_of,
     "not_in": lambda column, values: column.not_in(values),
 }
 
@@ -299,11 +308,6 @@ def _condition(source: Source, name: str, told: Any) -> Iterator[ColumnElement[b
         yield OPERATORS[operator](column, driver)
 
 
-def _any_of(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.in_([v for v in values if v is not None])
-    return or_(found, column.is_(None)) if None in values else found
-
-
 def _among(
     connection: Connection, source: Source, columns: Sequence[str], values: Sequence[Raw]
 ) -> ColumnElement[bool]:
@@ -323,7 +327,7 @@ def _among(
 
 
 def _beyond(columns: Sequence[Any], last: Raw) -> ColumnElement[bool]:
-    """(a, b) > (x, y), written out: not every database has row values, or an index plan for them."""
+    """(a, b) > (x, y), written out: not every database has row values, or plans an index for them."""
     *rest, final = zip(columns, last, strict=True)
     beyond: ColumnElement[bool] = final[0] > final[1]
     for column, value in reversed(rest):

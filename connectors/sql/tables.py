@@ -46,6 +46,7 @@ class Cell:
     spelling: Spelling
     read: Convert | None
     write: Convert
+    nullable: bool
     computed: bool
     has_default: bool
 
@@ -247,7 +248,8 @@ class Tables:
 
     def _cell(self, c: ReflectedColumn, target: str, *, is_key: bool) -> Cell:
         spelling = self._spelling(c["type"])
-        computed = bool(c.get("computed") or (c.get("identity") or {}).get("always"))
+        identity = c.get("identity")
+        computed = bool(c.get("computed") or (identity and identity.get("always")))
         by_itself = is_key and self._counts_by_itself(c)
         has_default = bool(c.get("default") or c.get("identity") or by_itself)
         column = Column(
@@ -260,8 +262,16 @@ class Tables:
             target=target,
             label=c.get("comment") or "",
         )
-        read, write = reader(spelling), writer(spelling)
-        return Cell(c["name"], column, spelling, read, write, computed, has_default)
+        return Cell(
+            name=c["name"],
+            column=column,
+            spelling=spelling,
+            read=reader(spelling),
+            write=writer(spelling),
+            nullable=c["nullable"] and not by_itself,
+            computed=computed,
+            has_default=has_default,
+        )
 
     def _counts_by_itself(self, c: ReflectedColumn) -> bool:
         if self._engine.dialect.name == "sqlite":  # INTEGER PRIMARY KEY is the row id

@@ -42,7 +42,11 @@ def reader(spelling: Spelling) -> Convert | None:
         return None if not loose else _plain
     if kind in ("text", "integer") and not loose and not spelling.native:
         return _plain_text if kind == "text" else None
-    known = {"decimal": _read_decimal, "boolean": _read_boolean, "json": _read_json}
+    known: dict[str, Convert] = {
+        "decimal": _read_decimal,
+        "boolean": _read_boolean,
+        "json": _read_json,
+    }
     return known.get(kind, _plain)
 
 
@@ -239,7 +243,7 @@ def json_text(value: Any) -> str:
 
 
 def from_id(text: str, spelling: Spelling) -> Any:
-    """The driver value of a key column from its text in an external id.  ValueError: no such row."""
+    """The driver value of a key column from its text in an id.  ValueError: no row has this id."""
     if spelling.kind == "integer":
         return int(text)
     if spelling.kind == "decimal":

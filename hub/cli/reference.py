@@ -51,9 +51,11 @@ def _text(setting: Declared) -> str:
 
 
 def _flow(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000).split(
-        "\n...", maxsplit=1
-    )[0].strip()
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
+        .split("\n...", maxsplit=1)[0]
+        .strip()
+    )
 
 
 def rows(language: str) -> list[dict[str, Any]]:

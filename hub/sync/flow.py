@@ -143,6 +143,9 @@ class Run:
     started_at: str
     counts: "Counts"
     complete: bool = False
+    trigger: str = ""
+    changed: dict[str, int] = field(default_factory=dict)
+    """How many linked records this run changed, per field: what the brake watches."""
     met: set[int] = field(default_factory=set)
     """Links of rows already met in this run, kept only for sources without unique keys."""
 

@@ -490,6 +490,9 @@ class _Intake:
             counts.add("created")
         elif proposal.record.version > version:
             counts.add("updated")
+            if proposal.op == "update":
+                for name in proposal.changes:
+                    self.run.changed[name] = self.run.changed.get(name, 0) + 1
         else:
             counts.add("unchanged")
 

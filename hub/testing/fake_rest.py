@@ -7,11 +7,12 @@
         crm.drop_next(applied=True)                    # the next write acts, its answer is lost
         crm.writes["POST"]                             # how many writes have acted
 
-Lists: `GET /customers` with `limit`, `offset` or `page` or `cursor` or `after_id`, `updated_since`,
-`sort`, and columns, answered with `{"data": […], "total": n, "next_cursor": …}` and a `Link` header.
-Single rows at `/customers/<id>` (GET, PATCH, PUT, DELETE) with an ETag and `If-Match`; `POST
-/customers` honours `Idempotency-Key`; `POST /customers/bulk` answers record by record.  `soft_errors=True` makes it
-one of those systems that answer every error with 200 and a code in the body.
+Lists: `GET /customers` with `limit`, `offset` or `page` or `cursor` or `after_id`,
+`updated_since`, `sort`, and columns, answered with `{"data": […], "total": n, "next_cursor": …}`
+and a `Link` header.  Single rows at `/customers/<id>` (GET, PATCH, PUT, DELETE) with an ETag and
+`If-Match`; `POST /customers` honours `Idempotency-Key`; `POST /customers/bulk` answers record by
+record.  `soft_errors=True` makes it one of those systems that answer every error with 200 and a
+code in the body.
 """
 
 import json
@@ -368,15 +369,21 @@ class _Handler(BaseHTTPRequestHandler):
 # --------------------------------------------------------------------------------------- seeds
 
 
+TEXTS = {"barcode", "phone", "postcode"}  # digits that are no number
+
+
 def _table(names: str, *lines: str) -> list[Row]:
-    """Rows from text: columns by `|`; a cell that is JSON is taken as such, so digits are quoted."""
+    """Rows from text, cells by `|`; a cell that is JSON is taken as such."""
     columns = names.split("|")
-    return [dict(zip(columns, map(_cell, line.split("|")), strict=True)) for line in lines]
+    return [
+        {name: _cell(name, text) for name, text in zip(columns, line.split("|"), strict=True)}
+        for line in lines
+    ]
 
 
-def _cell(text: str) -> Any:
+def _cell(name: str, text: str) -> Any:
     try:
-        return loads(text)
+        return loads(text) if name not in TEXTS or text == "null" else text
     except ValueError:
         return text
 
@@ -388,33 +395,33 @@ def _order_lines(*lines: str) -> list[Row]:
 SEEDS: dict[str, list[Row]] = {
     "customers": _table(
         "number|name|kind|tax_number|phone|email|street|city|postcode|country|credit_limit|status",
-        'C-1001|上海浦东软件园有限公司|company|91310115607378000X|"021-50801234"|sales@spsp.example'
-        "|郭守敬路498号|上海|"201203"|CN|500000.00|active",
-        'C-1002|Alfreds Futterkiste|company|DE123456788|"+49 30 0074321"|info@alfreds.example'
-        "|Obere Str. 57|Berlin|"12209"|DE|15000.00|active",
-        'C-1003|Café Très Bon SARL|company|FR40303265045|"+33 1 42 68 53 00"|bonjour@cafe.example'
-        "|12 rue de l’Église|Paris|"75008"|FR|8000.50|active",
-        'C-1004|Around the Horn|company|GB123456789|"+44 171 5557788"|thomas@horn.example'
+        "C-1001|上海浦东软件园有限公司|company|91310115607378000X|021-50801234|sales@spsp.example"
+        "|郭守敬路498号|上海|201203|CN|500000.00|active",
+        "C-1002|Alfreds Futterkiste|company|DE123456788|+49 30 0074321|info@alfreds.example"
+        "|Obere Str. 57|Berlin|12209|DE|15000.00|active",
+        "C-1003|Café Très Bon SARL|company|FR40303265045|+33 1 42 68 53 00|bonjour@cafe.example"
+        "|12 rue de l’Église|Paris|75008|FR|8000.50|active",
+        "C-1004|Around the Horn|company|GB123456789|+44 171 5557788|thomas@horn.example"
         "|120 Hanover Sq.|London|W1D 3PA|GB|12000.00|active",
-        'C-1005|深圳市华南贸易有限公司|company|91440300708461136T|"0755-26770000"|'
-        "contact@huanan.example|科技园南区|深圳|"518057"|CN|200000.00|active",
-        'C-1006|Ana Trujillo|person|null|"+52 5 5554729"|ana@trujillo.example'
-        '|Avda. de la Constitución 2222|México D.F.|"05021"|MX|null|active',
-        'C-1007|Save-a-lot Markets|company|null|"+1 208 5558097"|jose@savealot.example'
-        "|187 Suffolk Ln.|Boise|"83720"|US|30000.00|inactive",
+        "C-1005|深圳市华南贸易有限公司|company|91440300708461136T|0755-26770000|"
+        "contact@huanan.example|科技园南区|深圳|518057|CN|200000.00|active",
+        "C-1006|Ana Trujillo|person|null|+52 5 5554729|ana@trujillo.example"
+        "|Avda. de la Constitución 2222|México D.F.|05021|MX|null|active",
+        "C-1007|Save-a-lot Markets|company|null|+1 208 5558097|jose@savealot.example"
+        "|187 Suffolk Ln.|Boise|83720|US|30000.00|inactive",
     ),
     "contacts": _table(
         "customer_id|name|title|phone|email",
-        '1|李明|采购经理|"13800138000"|liming@spsp.example',
-        '2|Maria Anders|Sales Representative|"+49 30 0074321"|maria@alfreds.example',
-        '3|Frédérique Citeaux|Marketing Manager|"+33 1 42 68 53 01"|fred@cafe.example',
-        '4|Thomas Hardy|Sales Representative|"+44 171 5557788"|thomas@horn.example',
-        '5|王芳|财务|"13900139000"|wangfang@huanan.example',
-        '7|Jose Pavarotti|Sales Representative|"+1 208 5558097"|jose@savealot.example',
+        "1|李明|采购经理|13800138000|liming@spsp.example",
+        "2|Maria Anders|Sales Representative|+49 30 0074321|maria@alfreds.example",
+        "3|Frédérique Citeaux|Marketing Manager|+33 1 42 68 53 01|fred@cafe.example",
+        "4|Thomas Hardy|Sales Representative|+44 171 5557788|thomas@horn.example",
+        "5|王芳|财务|13900139000|wangfang@huanan.example",
+        "7|Jose Pavarotti|Sales Representative|+1 208 5558097|jose@savealot.example",
     ),
     "products": _table(
         "code|name|unit|barcode|price|currency|active",
-        'P-01|Chai 印度茶|box|"4006381333931"|18.00|EUR|true',
+        "P-01|Chai 印度茶|box|4006381333931|18.00|EUR|true",
         "P-02|Chang|bottle|null|19.00|EUR|true",
         "P-03|Aniseed Syrup|bottle|null|10.00|EUR|true",
         "P-04|Côte de Blaye|bottle|null|263.50|EUR|true",

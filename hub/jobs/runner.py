@@ -1,0 +1,56 @@
+"""The embedded runner: calls `step` in this process, with a heartbeat for the leases it holds."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from hub.errors import HubError
+from hub.jobs import runs
+from hub.jobs.work import Jobs
+from hub.store.tables import stamp
+from hub.sync import leases
+
+
+def run_until_done(jobs: Jobs, run_ids: Sequence[str]) -> None:
+    """Step until the runs are over, waiting for what is to be tried again soon."""
+    wanted = set(run_ids)
+    with heartbeat(jobs):
+        while wanted & {run.id for run in runs.live(jobs.env)}:
+            _step(jobs, schedules=False, most=timedelta(seconds=1))
+
+
+def run_forever(jobs: Jobs, stop: Callable[[], bool]) -> None:
+    """Schedule and step until *stop* says so."""
+    with heartbeat(jobs):
+        while not stop():
+            _step(jobs, schedules=True, most=timedelta(seconds=1))
+
+
+def _step(jobs: Jobs, *, schedules: bool, most: timedelta) -> None:
+    now = jobs.env.clock.now()
+    wake_at = jobs.step(now, schedules=schedules)
+    if wake_at is not None:
+        wait = wake_at - jobs.env.clock.now()
+        jobs.env.clock.sleep(max(timedelta(milliseconds=20), min(wait, most)))
+
+
+@contextmanager
+def heartbeat(jobs: Jobs) -> Iterator[None]:
+    """While this process lives, its leases do not run out under a long remote call."""
+    ended = threading.Event()
+    length = jobs.env.settings.lease
+
+    def beat() -> None:
+        while not ended.wait(length.total_seconds() / 3):
+            until = stamp(jobs.env.clock.now() + length)
+            with suppress(HubError), jobs.env.store.write("heartbeat") as connection:
+                leases.renew_all(connection, jobs.env.store, owner=jobs.owner, until=until)
+
+    thread = threading.Thread(target=beat, name="hub-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

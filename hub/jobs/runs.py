@@ -1,0 +1,223 @@
+"""Runs and flow states in the database: what is to be done, how far it is, and what stopped it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Table, func, select, update
+
+from hub.errors import HubError
+from hub.store.session import Store
+from hub.store.tables import stamp
+from hub.sync.flow import Counts, Env, Flow, Run
+
+LIVE = ("queued", "running")
+ORIGIN = "flow:{}"
+
+
+def request(env: Env, flow: Flow, *, trigger: str, full: bool) -> str:
+    """Ask for a run; a run of the flow that is still live is that run.  Returns its id."""
+    run, state = _table(env, "run"), _table(env, "flow_state")
+    with env.work("request", "hub") as work:
+        _ensure_state(work.connection, env.store, flow)
+        live = work.connection.execute(
+            select(run.c.id, run.c.full_read).where(run.c.flow == flow.name, run.c.state.in_(LIVE))
+        ).first()
+        if live is not None and (live.full_read or not full):
+            return str(live.id)
+        if live is not None:
+            work.connection.execute(
+                update(run).where(run.c.id == live.id).values(state="superseded", finished_at=work.at)
+            )
+        known = work.connection.execute(
+            select(state.c.cursor, state.c.last_rows).where(state.c.flow == flow.name)
+        ).one()
+        complete = full or (not flow.stream.cursor_column)
+        run_id = env.ids.new()
+        work.connection.execute(
+            run.insert().values(
+                id=run_id,
+                flow=flow.name,
+                state="queued",
+                phase="pull" if flow.settings.reads else "push",
+                full_read=bool(complete and known.last_rows),
+                cursor=None if complete else known.cursor,
+                trigger=trigger,
+                requested_at=work.at,
+                mapping_version=flow.mapping.version,
+                counts=dump(Counts().to_json()),
+            )
+        )
+        return run_id
+
+
+def _ensure_state(connection: Connection, store: Store, flow: Flow) -> None:
+    """The flow's state row.  A changed key, cursor or stream on live data is refused until re-based."""
+    state = store.metadata.tables["flow_state"]
+    row = connection.execute(select(state).where(state.c.flow == flow.name)).first()
+    if row is None:
+        connection.execute(
+            state.insert().values(
+                flow=flow.name,
+                source_id=flow.source_id,
+                identity=flow.identity,
+                mapping_version=flow.mapping.version,
+            )
+        )
+    elif row.identity != flow.identity and row.last_rows:
+        raise HubError(
+            "flow {flow!r}: the mapping's key, modified column, stream or entity changed, and"
+            " {count} rows are linked under the old ones",
+            flow=flow.name,
+            count=row.last_rows,
+            hint="Undo that change, or re-base the flow: give it a new name and remove the old one.",
+        )
+    else:
+        connection.execute(
+            update(state)
+            .where(state.c.flow == flow.name)
+            .values(identity=flow.identity, mapping_version=flow.mapping.version)
+        )
+
+
+def live(env: Env, flow: str = "") -> list[Run]:
+    """The runs under way or asked for, oldest first."""
+    run = _table(env, "run")
+    query = select(run).where(run.c.state.in_(LIVE)).order_by(run.c.requested_at, run.c.id)
+    if flow:
+        query = query.where(run.c.flow == flow)
+    with env.store.read() as connection:
+        return [_run(row._mapping) for row in connection.execute(query)]
+
+
+def load_run(connection: Connection, store: Store, run_id: str) -> Run:
+    run = store.metadata.tables["run"]
+    return _run(connection.execute(select(run).where(run.c.id == run_id)).one()._mapping)
+
+
+def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
+    """Keep how far the run is, in the transaction that did the work."""
+    table = store.metadata.tables["run"]
+    connection.execute(
+        update(table)
+        .where(table.c.id == run.id)
+        .values(
+            state=run.state,
+            phase=run.phase,
+            cursor=dump(run.cursor) if run.cursor is not None else None,
+            counts=dump({**run.counts.to_json(), "changed": run.changed}),
+            complete=run.complete,
+            **values,
+        )
+    )
+
+
+def save_cursor(connection: Connection, store: Store, flow: str, cursor: Mapping[str, Any]) -> None:
+    state = store.metadata.tables["flow_state"]
+    connection.execute(
+        update(state).where(state.c.flow == flow).values(cursor=dump(cursor), attempts=0, retry_at=None)
+    )
+
+
+def finish(env: Env, run: Run, state: str, error: HubError | None = None) -> None:
+    """The run is over; what stopped it, if anything did, is kept with it."""
+    run.state = state
+    with env.work("finish", "hub") as work:
+        links = work.store.metadata.tables["link"]
+        flow = env.flows[run.flow]
+        rows = work.connection.execute(
+            select(func.count()).where(links.c.source_id == flow.source_id)
+        ).scalar_one()
+        table = _table(env, "flow_state")
+        work.connection.execute(
+            update(table).where(table.c.flow == run.flow).values(last_rows=rows)
+        )
+        save(
+            work.connection,
+            env.store,
+            run,
+            finished_at=work.at,
+            error=dump(error_json(error)) if error else None,
+        )
+
+
+def pause(env: Env, flow: str, error: HubError) -> None:
+    """Nothing of the flow runs until somebody resumes it; its marks stay."""
+    state = _table(env, "flow_state")
+    with env.work("pause", "hub") as work:
+        work.connection.execute(
+            update(state)
+            .where(state.c.flow == flow)
+            .values(state="paused", paused=dump({**error_json(error), "at": work.at}))
+        )
+
+
+def resume(env: Env, flow: str, *, approved: int = 0) -> None:
+    """Let the flow run again; *approved*: so many deletes or changes may pass the brake once."""
+    state = _table(env, "flow_state")
+    with env.work("resume", "hub") as work:
+        work.connection.execute(
+            update(state)
+            .where(state.c.flow == flow)
+            .values(
+                state="active",
+                paused=dump({"approved": approved}) if approved else None,
+                attempts=0,
+                retry_at=None,
+            )
+        )
+
+
+def retry_later(env: Env, flow: str, at: datetime, *, attempt: bool) -> int:
+    """Not before *at* again; the number of attempts in a row that failed."""
+    state = _table(env, "flow_state")
+    with env.work("retry", "hub") as work:
+        known = work.connection.execute(
+            select(state.c.attempts).where(state.c.flow == flow)
+        ).scalar_one()
+        attempts = known + 1 if attempt else known
+        work.connection.execute(
+            update(state)
+            .where(state.c.flow == flow)
+            .values(attempts=attempts, retry_at=stamp(at))
+        )
+    return int(attempts)
+
+
+def flow_row(env: Env, flow: str) -> Any:
+    state = _table(env, "flow_state")
+    with env.store.read() as connection:
+        return connection.execute(select(state).where(state.c.flow == flow)).first()
+
+
+def error_json(error: HubError) -> dict[str, Any]:
+    """An error as it is stored: template and values, to be shown in the reader's language."""
+    values = {k: v if isinstance(v, str | int | float | bool) else str(v) for k, v in error.values.items()}
+    return {"code": error.code, "message": error.template, "hint": error.hint, "values": values}
+
+
+def dump(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _table(env: Env, name: str) -> Table:
+    return env.store.metadata.tables[name]
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    counts = orjson.loads(row["counts"])
+    run = Run(
+        row["id"],
+        row["flow"],
+        row["state"],
+        row["phase"],
+        row["full_read"],
+        orjson.loads(row["cursor"]) if row["cursor"] else None,
+        row["started_at"] or "",
+        Counts.from_json(counts),
+        row["complete"],
+    )
+    run.changed = counts.get("changed", {})
+    run.trigger = row["trigger"]
+    return run

@@ -1,0 +1,208 @@
+"""Deletes: what a proven complete read did not meet is gone.  Behind the brake.
+
+Nothing is taken for deleted on any weaker ground: a read that broke off, that gave fewer rows than
+the system announced, or that was empty where there were rows, proves nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from hub.errors import HubError
+from hub.store import records
+from hub.store.types import dump
+from hub.sync import journal
+from hub.sync.flow import Flow, Run, Work
+from hub.sync.journal import Proposal
+
+
+class BrakeError(HubError):
+    """The run would delete or change more than its brake allows."""
+
+    code = "brake"
+    exit_code = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A link whose row the complete read did not meet."""
+
+    link_id: int
+    external_id: str
+    record_id: str
+
+
+def count_links(work: Work, flow: Flow) -> int:
+    link = work.store.metadata.tables["link"]
+    query = select(func.count()).where(
+        link.c.source_id == flow.source_id, link.c.state == "active", link.c.part == ""
+    )
+    return int(work.connection.execute(query).scalar_one())
+
+
+def not_met(work: Work, flow: Flow, run: Run) -> list[Gone]:
+    """Live links that the run's full read did not meet."""
+    link, seen = work.store.metadata.tables["link"], work.store.metadata.tables["seen"]
+    met = select(seen.c.link_id).where(seen.c.run_id == run.id)
+    query = (
+        select(link.c.id, link.c.external_id, link.c.record_id)
+        .where(
+            link.c.source_id == flow.source_id,
+            link.c.state == "active",
+            link.c.part == "",
+            link.c.id.not_in(met),
+        )
+        .order_by(link.c.id)
+    )
+    return [Gone(*row) for row in work.connection.execute(query)]
+
+
+def brake(flow: Flow, gone: Sequence[Gone], total: int, approved: int) -> None:
+    """BrakeError if so many deletes need a person's word; *approved*: as many were allowed."""
+    limit = max(flow.settings.brake.count, int(flow.settings.brake.share * total), approved)
+    if len(gone) > limit:
+        shown = ", ".join(g.external_id for g in gone[:5])
+        raise BrakeError(
+            "flow {flow!r}: {count} of {total} rows are gone from the source, more than the brake"
+            " allows ({limit}): {shown} …",
+            flow=flow.name,
+            count=len(gone),
+            total=total,
+            limit=limit,
+            shown=shown,
+            hint="Look at the source.  If they are to go, `hub flows resume` with --approve lets"
+            " them; nothing was deleted yet.",
+        )
+
+
+def brake_field(flow: Flow, changed: dict[str, int], total: int) -> None:
+    """BrakeError if the run changes one field in too large a share of the records."""
+    limit = max(flow.settings.brake.count, int(flow.settings.brake.field_share * total))
+    for name, count in sorted(changed.items()):
+        if count > limit:
+            raise BrakeError(
+                "flow {flow!r}: the run would change {field!r} in more than {limit} of {total}"
+                " records",
+                flow=flow.name,
+                field=name,
+                limit=limit,
+                total=total,
+                hint="Look at the source.  If it is right, `hub flows resume` with --approve lets"
+                " it through.",
+            )
+
+
+def apply(work: Work, flow: Flow, gone: Sequence[Gone]) -> int:
+    """Do what the flow says a delete there does here; the number of records it touched."""
+    policy = flow.settings.deletes.inbound
+    if policy == "ignore" or not gone:
+        return 0
+    found = records.load(
+        work.connection, work.store, flow.stored, {g.record_id for g in gone}, lock=True
+    )
+    edited = _edited(work, flow, [g.record_id for g in gone])
+    proposals, asked, ghosts = [], [], []
+    for g in gone:
+        record = found.get(g.record_id)
+        if record is None:
+            continue
+        if policy == "ask" or g.record_id in edited:
+            asked.append(g)
+            continue
+        ghosts.append(g.link_id)
+        proposals.append(_proposal(work, flow, g, record, policy))
+    _save_ghosts(work, ghosts)
+    journal.apply(work, proposals)
+    _ask(work, flow, asked)
+    return len(proposals)
+
+
+def _proposal(
+    work: Work, flow: Flow, g: Gone, record: records.Record, policy: str
+) -> Proposal:
+    base = Proposal(
+        record,
+        flow.entity,
+        op="unlink",
+        flow=flow,
+        source_id=flow.source_id,
+        external_id=g.external_id,
+    )
+    if policy == "archive":
+        base.op, base.envelope = "archive", {"active": False}
+        status = flow.entity.field.get("status")
+        if status is not None and "inactive" in status.choices:
+            base.changes = {flow.entity.column("status"): "inactive"}
+    elif policy == "delete":
+        base.op = "delete"
+        base.envelope = {"active": False, "deleted_at": work.at, "deletion_reason": "source"}
+    return base
+
+
+def _edited(work: Work, flow: Flow, ids: Sequence[str]) -> set[str]:
+    """Records with an edit on its way to this source: delete against edit is a conflict."""
+    outbox = work.store.metadata.tables["outbox"]
+    found: set[str] = set()
+    for some in records.chunks(sorted(ids)):
+        query = select(outbox.c.record_id).where(
+            outbox.c.flow == flow.name, outbox.c.record_id.in_(some)
+        )
+        found.update(row[0] for row in work.connection.execute(query))
+    return found
+
+
+def _save_ghosts(work: Work, link_ids: Sequence[int]) -> None:
+    link = work.store.metadata.tables["link"]
+    for start in range(0, len(link_ids), records.IN_LIMIT):
+        some = link_ids[start : start + records.IN_LIMIT]
+        work.connection.execute(update(link).where(link.c.id.in_(some)).values(state="ghost"))
+
+
+def _ask(work: Work, flow: Flow, gone: Sequence[Gone]) -> None:
+    """One open conflict per row, for a steward to decide: gone there, alive here."""
+    table = work.store.metadata.tables["conflict"]
+    known = _asked(work, flow, [g.record_id for g in gone])
+    rows: list[dict[str, Any]] = [
+        {
+            "id": id_,
+            "entity": flow.entity.name,
+            "record_id": g.record_id,
+            "field": "$row",
+            "flow": flow.name,
+            "source_id": flow.source_id,
+            "external_id": g.external_id,
+            "kind": "delete",
+            "base": dump("present"),
+            "ours": dump("present"),
+            "theirs": dump("gone"),
+            "at": work.at,
+            "run_id": work.run_id,
+            "state": "open",
+        }
+        for g, id_ in zip(gone, work.ids.batch(len(gone)), strict=True)
+        if g.record_id not in known
+    ]
+    if rows:
+        work.connection.execute(table.insert(), rows)
+
+
+def _asked(work: Work, flow: Flow, ids: Sequence[str]) -> set[str]:
+    table = work.store.metadata.tables["conflict"]
+    found: set[str] = set()
+    for some in records.chunks(sorted(ids)):
+        query = select(table.c.record_id).where(
+            table.c.flow == flow.name,
+            table.c.kind == "delete",
+            table.c.state == "open",
+            table.c.record_id.in_(some),
+        )
+        found.update(row[0] for row in work.connection.execute(query))
+    return found
+
+
+def forget(work: Work, run: Run) -> None:
+    """The read is over: what it met need not be kept."""
+    seen = work.store.metadata.tables["seen"]
+    work.connection.execute(delete(seen).where(seen.c.run_id == run.id))
