@@ -24,6 +24,20 @@ def _(text: str) -> str:
     return text
 
 
+STATES = {
+    "done": _("done"),
+    "partial": _("done, with records set aside"),
+    "failed": _("failed"),
+    "paused": _("paused"),
+    "running": _("running"),
+    "queued": _("about to run"),
+    "superseded": _("replaced by a full run"),
+    "active": _("active"),
+    "new": _("never run"),
+}
+DIRECTIONS = {"in": _("in"), "out": _("out"), "both": _("both ways")}
+
+
 @cache
 def _catalog(language: str) -> gettext.NullTranslations:
     return gettext.translation("hub", LOCALE, [language], fallback=True)
@@ -61,6 +75,26 @@ def render_hint(trouble: HubError | Problem, language: str) -> str:
     if isinstance(trouble, Problem):
         values = {"value": trouble.value, **values}
     return say(trouble.hint, language, **values)
+
+
+def said(error: Mapping[str, Any], language: str) -> tuple[str, str]:
+    """Message and hint of a stored error: templates with their values, or plain texts."""
+    values = {"value": error.get("value"), **(error.get("values") or {})}
+    texts = (str(error.get(part) or "") for part in ("message", "hint"))
+    message, hint = (say(text, language, **values) for text in texts)
+    return message, hint
+
+
+def spoken(value: Any, language: str) -> Any:
+    """Plain values with every stored error in them in the language, for programs to read."""
+    if isinstance(value, list | tuple):
+        return [spoken(part, language) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    plain = {name: spoken(part, language) for name, part in value.items()}
+    if {"code", "message"} <= set(value):
+        plain["message"], plain["hint"] = said(value, language)
+    return plain
 
 
 def choose(

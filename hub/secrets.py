@@ -103,6 +103,10 @@ class Secrets:
         sealed[name] = _seal(self._key(), name, text)
         self._write(sealed)
 
+    def resolve(self, connection: ConnectionSettings, schema: type[Settings]) -> dict[str, Any]:
+        """The connection's settings with every secret in place; see `resolve_settings`."""
+        return resolve_settings(connection, schema, self, self._environ)
+
     def remove(self, name: str) -> None:
         sealed = self._read()
         sealed.pop(name, None)

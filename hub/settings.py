@@ -413,7 +413,7 @@ class Declared:
 
 
 def declared(schema: type[marshmallow.Schema] = HubSection, above: str = "") -> Iterator[Declared]:
-    """Every setting, in the order of declaration, with a line of kind `section` before its parts."""
+    """Every setting, in the order of declaration; a `section` comes before its parts."""
     for name, field_ in schema().fields.items():
         path = f"{above}{field_.data_key or name}"
         inner = field_.value_field if isinstance(field_, fields.Dict) else field_

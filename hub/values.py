@@ -110,14 +110,18 @@ def _decimal(value: Any) -> Decimal:
 def _bounded(number: Decimal) -> Decimal:
     if not number:
         return Decimal(0)
-    if not -MAX_PLACES <= number.adjusted() < MAX_PLACES or len(number.as_tuple().digits) > 400:
+    if not -MAX_PLACES <= number.adjusted() < MAX_PLACES:
         raise ValueError(TOO_LONG)
-    places = -int(number.as_tuple().exponent)
-    if places > MAX_PLACES and _EXACT.normalize(number) != number:
-        raise ValueError(TOO_LONG)
-    if places > MAX_PLACES and -int(_EXACT.normalize(number).as_tuple().exponent) > MAX_PLACES:
-        raise ValueError(TOO_LONG)
+    if _places(number) > MAX_PLACES:
+        short = _EXACT.normalize(number)
+        if short != number or _places(short) > MAX_PLACES:
+            raise ValueError(TOO_LONG)
+        return short
     return number
+
+
+def _places(number: Decimal) -> int:
+    return -int(number.as_tuple().exponent)
 
 
 def _plain(number: Decimal) -> str:
@@ -305,27 +309,35 @@ def _offset(text: str) -> str:
 
 
 def _instant(moment: datetime, zone: str | None) -> str:
+    offset = moment.utcoffset()
+    if offset is None:
+        offset = _local_offset(moment, zone)
     try:
-        if moment.tzinfo is None:
-            moment = _located(moment, zone)
-        utc = moment.astimezone(UTC)
+        return _instant_form(moment.replace(tzinfo=None) - offset)
     except OverflowError as e:
         raise ValueError(NOT_INSTANT) from e
-    return _instant_form(utc)
 
 
 def _instant_form(utc: datetime) -> str:
-    text = utc.replace(tzinfo=None).isoformat()
+    """*utc* is naive."""
+    text = utc.isoformat()
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
-def _located(moment: datetime, zone: str | None) -> datetime:
+def _local_offset(moment: datetime, zone: str | None) -> timedelta:
+    """What local time is ahead of UTC; of two answers, the one before the clocks were changed.
+
+    Put forward, they show a time that never was: the offset before is then the smaller one.
+    """
     if zone is None:
         raise ValueError(NO_ZONE)
     local = moment.replace(tzinfo=_zone(zone), fold=0)
-    if local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != moment:
+    before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
+    if before is None or after is None:
+        raise ValueError(BAD_ZONE)
+    if before < after:
         raise ValueError(NO_SUCH_TIME)
-    return local
+    return before
 
 
 @lru_cache(256)
@@ -336,7 +348,7 @@ def _zone(name: str) -> tzinfo:
         raise ValueError(BAD_ZONE) from e
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 
 def instant_from_epoch_ms(value: int) -> str:

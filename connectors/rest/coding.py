@@ -26,7 +26,9 @@ def at(path: str, value: Any) -> Any:
     return value
 
 
-def decode_row(columns: Mapping[str, ColumnSpec], raw: Any, place: str, zone: tzinfo) -> Row | BadRow:
+def decode_row(
+    columns: Mapping[str, ColumnSpec], raw: Any, place: str, zone: tzinfo
+) -> Row | BadRow:
     """The row; a `BadRow` that names the column where a value is not of the declared kind."""
     if not isinstance(raw, Mapping):
         return BadRow(place, raw, "{place}: not an object: {value!r}", _said(place, raw))

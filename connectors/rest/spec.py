@@ -14,8 +14,9 @@ PAGING = Literal["none", "page", "offset", "cursor", "link", "keyset"]
 
 @dataclass(frozen=True, slots=True)
 class ColumnSpec:
-    """`format`: of a datetime, `iso`, `epoch`, `epoch_ms` or a strptime pattern; of a decimal, `text`
-    or `number`; of a boolean, the words for true and false ("Y/N").  The rest is as in `Column`."""
+    """`format`: of a datetime, `iso`, `epoch`, `epoch_ms` or a strptime pattern; of a decimal,
+    `text` if it is sent as text; of a boolean, the words for true and false ("Y/N").  The rest is
+    as in `Column`.  A kind alone is short for `{kind: …}`."""
 
     kind: Literal[
         "text", "integer", "decimal", "boolean", "date", "datetime", "json", "binary", "rows"
@@ -33,13 +34,15 @@ class ColumnSpec:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """`param`: carries the page number, offset, token or last value.  `size_param`: rows per page.
-    `next`: path of the next token or link in the answer; a link is in the `Link` header without it.
+    """`param`: carries the page number, offset, token or last value.  `size_param`: rows per page;
+    `size`: most rows the API gives, if it is known: a shorter page then ends the read.  `next`:
+    path of the next token or link in the answer; without it a link is in the `Link` header.
     `column`: whose last value a keyset continues from.  `first`: number of the first page."""
 
     type: PAGING = "none"
     param: str = ""
     size_param: str = ""
+    size: int = 0
     first: int = 1
     next: str = ""
     column: str = ""
@@ -47,12 +50,14 @@ class Paging:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Incremental reading.  `param` asks for rows whose `column` is at or after a value.
-    `order`: the parameters that sort by it; without them the answer is taken as unsorted."""
+    """Incremental reading.  `param` asks for rows whose `column` is at or after a value (after it,
+    with `exclusive`).  `order`: the parameters that sort by it; without them the answer is taken as
+    unsorted, and sorted here."""
 
     column: str = ""
     param: str = ""
     order: Mapping[str, str] = field(default_factory=dict)
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +102,16 @@ class Bulk:
     """An endpoint that takes many writes and answers record by record.
 
     `rows`, `results`: where the lists are in question and answer.  `ref`: name of our key in a
-    record and its result; without it results come in order.  `op`, `id`, `version`, `values`: names
-    in a record ("" leaves it out; without `values` the columns lie beside the others).  In a result:
-    `status` (path) is one of `ok`, `conflict`, `gone`, else a refusal; `row`, `result_id`,
-    `result_version`, `code`, `message`, `column` are paths.
+    record and its result; without it results come in order.  `op`, `id`, `version`, `values`:
+    names in a record ("" leaves it out; without `values` the columns lie beside the others).  In a
+    result: `status` (path) is one of `ok`, `conflict`, `gone`, else a refusal; `row`, `result_id`,
+    `result_version`, `code`, `message`, `column` are paths.  `idempotent`: a `ref` sent again
+    creates nothing twice.
     """
 
     path: str = ""
     method: str = "POST"
+    idempotent: bool = False
     ops: tuple[str, ...] = ("create", "update", "delete")
     rows: str = "rows"
     results: str = "results"
@@ -127,8 +134,8 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """`code`, `message`, `column`: paths in an answer.  Is there a `code` in a 200 that is not one of
-    `ok`, it is an error: of the kind whose list names it, else a refusal."""
+    """`code`, `message`, `column`: paths in an answer.  A `code` in a 200 that is not one of `ok`
+    is an error: of the kind whose list names it, else a refusal."""
 
     code: str = ""
     message: str = ""
@@ -143,9 +150,9 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """One collection.  `rows`, `total`: where a list answer holds them ("" : it is the list).
-    `params` go with every list call.  A write that is not named here is not possible; `{}` takes the
-    usual one: POST path, PATCH path/{id}, DELETE path/{id}."""
+    """One collection.  `rows`, `total`: where a list answer holds them ("": it is the list).
+    `params` go with every list call.  A write that is not named here is not possible; `{}` takes
+    the usual one: POST path, PATCH path/{id}, DELETE path/{id}."""
 
     path: str
     key: tuple[str, ...] = ("id",)
@@ -193,10 +200,16 @@ def build(cls: type[T], value: Any, where: str) -> T:
             raise _wrong(f"{where}.{name}", value[name], "is unknown", hint=hint)
     hints = get_type_hints(cls)
     parts = {n: _part(hints[n], v, f"{where}.{n}") for n, v in value.items() if v is not None}
-    try:
-        return cls(**parts)
-    except TypeError as e:
-        raise _wrong(where, "", "lacks a setting", hint=f"{e}") from e
+    missing = [f.name for f in dataclasses.fields(cls) if _is_missing(f, parts)]  # type: ignore[arg-type]
+    if missing:
+        raise _wrong(f"{where}.{missing[0]}", None, "is missing", hint="")
+    return cls(**parts)
+
+
+def _is_missing(declared: "dataclasses.Field[Any]", parts: Mapping[str, Any]) -> bool:
+    missing = dataclasses.MISSING
+    optional = declared.default is not missing or declared.default_factory is not missing
+    return not optional and declared.name not in parts
 
 
 def _part(hint: Any, value: Any, where: str) -> Any:

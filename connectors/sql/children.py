@@ -1,4 +1,4 @@
-"""The child rows of a written row: the list given is the whole list, told apart by the child key."""
+"""The child rows of a written row: the list given is the whole list, told apart by its key."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Delta:
 
 def compare(
     child: ChildSource,
-    link: Key,
+    link: tuple[Any, ...],
     desired: Sequence[Values],
     stored: Sequence[Mapping[str, Any]],
     delta: Delta,

@@ -327,7 +327,7 @@ def _among(
 
 
 def _beyond(columns: Sequence[Any], last: Raw) -> ColumnElement[bool]:
-    """(a, b) > (x, y), written out: not every database has row values, or plans an index for them."""
+    """(a, b) > (x, y), written out: not every database has row values, or an index for them."""
     *rest, final = zip(columns, last, strict=True)
     beyond: ColumnElement[bool] = final[0] > final[1]
     for column, value in reversed(rest):

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column as SqlColumn
-from sqlalchemy import Engine, MetaData, Table, inspect, types
+from sqlalchemy import Engine, FetchedValue, MetaData, Table, inspect, types
 from sqlalchemy.engine.interfaces import (
     ReflectedColumn,
     ReflectedForeignKeyConstraint,
@@ -244,7 +244,14 @@ class Tables:
     def _sql_column(self, c: ReflectedColumn, primary: Sequence[str]) -> SqlColumn[Any]:
         typed = self._engine.dialect.name == "postgresql" and isinstance(c["type"], TYPED)
         kind: TypeEngine[Any] = c["type"] if typed else NullType()
-        return SqlColumn(c["name"], kind, primary_key=c["name"] in primary)
+        if (c["name"],) == primary and self._counts_by_itself(c):
+            kind = kind if isinstance(kind, types.Integer) else types.BigInteger()
+            return SqlColumn(c["name"], kind, primary_key=True, autoincrement=True)
+        default = FetchedValue() if c.get("default") or c.get("identity") else None
+        primary_key = c["name"] in primary
+        return SqlColumn(
+            c["name"], kind, primary_key=primary_key, autoincrement=False, server_default=default
+        )
 
     def _cell(self, c: ReflectedColumn, target: str, *, is_key: bool) -> Cell:
         spelling = self._spelling(c["type"])

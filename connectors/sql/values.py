@@ -152,8 +152,12 @@ def writer(spelling: Spelling) -> Convert:
         "datetime": _write_datetime,
         "json": _write_json,
     }
-    write = known.get(spelling.kind, lambda value, _: value)
+    write = known.get(spelling.kind) or _write_as_it_is
     return lambda value: None if value is None else write(value, spelling)
+
+
+def _write_as_it_is(value: Any, spelling: Spelling) -> Any:
+    return value
 
 
 def _write_text(value: Any, spelling: Spelling) -> Any:

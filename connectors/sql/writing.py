@@ -392,11 +392,11 @@ def _read_back(connection: Connection, batch: Batch) -> None:
     stored: dict[str, Mapping[str, Any]] = {}
     for some in batches(written, AT_ONCE):
         keys = [task.key or () for task in some]
-        for row in rows_by(connection, batch.source, batch.key, keys):
-            stored[join_key(row[k] for k in batch.key)] = row
+        for found in rows_by(connection, batch.source, batch.key, keys):
+            stored[join_key(found[k] for k in batch.key)] = found
     for task in batch.done:
         key, remote_id = task.change.key, task.change.remote_id
-        row = None
+        row: Mapping[str, Any] | None = None
         if task.change.op != "delete":
             remote_id = _remote_id(batch, task)
             row = stored.get(remote_id)

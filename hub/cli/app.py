@@ -83,6 +83,13 @@ def run(args: list[str]) -> int:
             return e.exit_code
         except Exception as e:  # the border: every other error is ours
             return _crash(e, state)
+        finally:
+            _end_logs()
+
+
+def _end_logs() -> None:
+    if "hub.cli.logs" in sys.modules:
+        sys.modules["hub.cli.logs"].end()
 
 
 def _screen(state: State) -> Any:

@@ -8,7 +8,6 @@ import copy
 import os
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from hub.i18n import _, translate
 
 if TYPE_CHECKING:
     from hub.cli.screen import Screen
+    from hub.context import Hub
 
 
 @dataclass
@@ -43,13 +43,23 @@ class State:
     overrides: dict[str, str] = field(default_factory=dict)
     command: str = ""
 
-    def hub(self) -> AbstractContextManager[Any]:
-        """The opened hub; ConfigError if there is none at home."""
+    def hub(self, *, upgrade: bool = False) -> "Hub":
+        """The opened hub; ConfigError if there is none at home, unless *upgrade* makes it."""
         from hub.cli import logs
         from hub.context import Hub
 
         logs.begin(self)
-        return Hub.open(self.home, overrides=self.overrides)
+        return Hub.open(self.home, self.overrides, upgrade=upgrade)
+
+    def unready_hub(self) -> "Hub":
+        """The hub whatever state its database is in: for the commands that are about that."""
+        from hub.context import Hub
+        from hub.model import ENTITIES
+        from hub.settings import load_settings
+        from hub.store.session import Store
+
+        settings = load_settings(self.home, self.overrides)
+        return Hub(settings, Store.open(settings.database_url, ENTITIES))
 
 
 def state_of(args: list[str]) -> State:

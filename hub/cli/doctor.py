@@ -3,15 +3,14 @@
 import platform
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub.cli.base import State
-from hub.errors import HubError, RemoteError
-from hub.i18n import _, render, render_hint, say
+from hub.errors import ConfigError, HubError
+from hub.i18n import _, render, render_hint, said, say
 from hub.secrets import Secrets, references, resolve
 from hub.settings import HubSettings, check, load_settings, read_layers
 
@@ -54,10 +53,7 @@ class _Doctor:
 
     def python(self) -> Finding:
         version = platform.python_version()
-        if sys.version_info >= (3, 11):
-            return self.found("python", "ok", _("Python {version}"), version=version)
-        remedy = _("Install Python 3.11 or later.")
-        return self.found("python", "fail", _("Python {version}"), remedy, version=version)
+        return self.found("python", "ok", _("Python {version}"), version=version)
 
     def sqlite(self) -> Finding:
         state = "ok" if sqlite3.sqlite_version_info >= SQLITE else "fail"
@@ -78,10 +74,9 @@ class _Doctor:
 
     def config(self) -> Iterator[Finding]:
         try:
-            layers = read_layers(self.state.home, self.state.overrides)
-            errors = check(layers)
-        except HubError as e:
-            errors = [e] if not isinstance(e, RemoteError) else []
+            errors = check(read_layers(self.state.home, self.state.overrides))
+        except ConfigError as e:
+            errors = [e]
         yield from (self.failed("config", e) for e in errors)
         if not errors:
             yield self.found("config", "ok", _("The configuration is valid."))
@@ -142,13 +137,14 @@ class _Doctor:
             yield self.found("flows", "warn", _("No flow is enabled."), _("Set enabled: true."))
         for flow in hub.status()["flows"]:
             if flow.get("paused_reason"):
+                reason, _hint = said(flow["paused_reason"], self.state.language)
                 yield self.found(
                     f"flow {flow['flow']}",
                     "warn",
                     _("Flow {flow} is paused: {reason}"),
-                    "hub resume {flow}",
+                    "hub flows resume {flow}",
                     flow=flow["flow"],
-                    reason=flow["paused_reason"],
+                    reason=reason,
                 )
 
 
@@ -166,7 +162,7 @@ def examine(state: State, *, offline: bool) -> Iterator[Finding]:
     yield from doctor.secrets(load_settings(state.home, state.overrides))
     with ExitStack() as opened:
         try:
-            hub = opened.enter_context(state.hub())
+            hub = opened.enter_context(state.unready_hub())
         except HubError as e:
             yield doctor.failed("database", e)
             return

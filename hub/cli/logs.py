@@ -1,4 +1,4 @@
-"""`data/hub.log`: what the engine reports and where unexpected errors came from, without secrets."""
+"""`data/hub.log`: what the engine reports, and where unexpected errors came from.  No secrets."""
 
 import hashlib
 import logging

@@ -1,6 +1,6 @@
-"""Progress on stderr: a bar with rate and remaining time on a terminal, else a line now and then."""
+"""Progress on stderr: bars with rate and remaining time on a terminal, else a line now and then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,7 @@ class Lines:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Mapping[str, Any]) -> None:
         now = self._monotonic()
         began = self._began.setdefault((event["flow"], event["phase"]), now)
         if now - self._said < EVERY:
@@ -49,7 +49,7 @@ class Lines:
         )
 
 
-def _left(event: dict[str, Any], rate: float) -> str:
+def _left(event: Mapping[str, Any], rate: float) -> str:
     rows = max((event.get("total") or 0) - event["done"], 0)
     return str(timedelta(seconds=round(rows / rate))) if rate else "—"
 
@@ -85,7 +85,7 @@ class Bars:
     ) -> None:
         self._bars.stop()
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Mapping[str, Any]) -> None:
         key = (event["flow"], event["phase"])
         if key not in self._tasks:
             title = f"{event['flow']} {phase(self._screen, event['phase'])}"

@@ -1,4 +1,4 @@
-"""The settings as documents: the annotated `config/defaults.yaml`, and the table of the reference."""
+"""The settings as documents: the annotated `config/defaults.yaml`, and the reference's table."""
 
 from collections.abc import Iterator
 from typing import Any

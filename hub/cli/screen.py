@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.cli.base import Outcome, State
 from hub.errors import HubError
-from hub.i18n import _, render, render_hint, say, translate
+from hub.i18n import _, render, render_hint, say, spoken, translate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +69,8 @@ class Screen:
             self.err.print(f"→ {clean(hint)}")
 
     def _json(self, command: str, result: Any, error: Any) -> None:
-        document = {"hub": 1, "command": command, "result": result, "error": error}
+        spoke = spoken(result, self.language)
+        document = {"hub": 1, "command": command, "result": spoke, "error": error}
         text = json.dumps(document, ensure_ascii=False, indent=2, default=plain)
         sys.stdout.write(text + "\n")
 
@@ -110,7 +111,12 @@ class Screen:
             table.add_column(header, justify="right" if number else "left", no_wrap=not terminal)
         for row in listed:
             table.add_row(*(Text(self.cell(value)) for value in row))
-        self.out.print(table, soft_wrap=False)
+        if terminal:
+            self.out.print(table, soft_wrap=False)
+            return
+        with self.out.capture() as captured:
+            self.out.print(table, soft_wrap=False)
+        sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
 
     def pairs(self, values: Mapping[str, Any]) -> None:
         """One line per value, under untranslated names: what a person may have to type again."""

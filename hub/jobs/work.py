@@ -255,12 +255,19 @@ class Jobs:
             entries = [e for e in woken if e.flow == name]
             if flow is None:
                 continue
-            further += self._take_parked(flow, entries, current)
+            further += self._take_again(flow, entries, current)[1]
         return further
 
-    def _take_parked(
+    def take_parked(self, flow: Flow, entries: Sequence[Parked]) -> Run:
+        """Take parked rows again because a person says so; the counts say what became of them."""
+        run, woken = self._take_again(flow, entries, None)
+        for _ in range(WAKE_ROUNDS):
+            woken = self._wake(run, woken) if woken else []
+        return run
+
+    def _take_again(
         self, flow: Flow, entries: Sequence[Parked], current: Run | None
-    ) -> list[Parked]:
+    ) -> tuple[Run, list[Parked]]:
         rows = pull.prepare(flow, [decode(e.row) for e in entries])
         for incoming, entry in zip(rows, entries, strict=True):
             incoming.parked_id = entry.id
@@ -268,7 +275,7 @@ class Jobs:
         with self.env.work("wake", runs.ORIGIN.format(flow.name)) as work:
             taken = pull.take(self.env, work, flow, aside, rows)
             self._recount(work, flow, entries, aside, current)
-        return taken.woken
+        return aside, taken.woken
 
     def _recount(
         self, work: Work, flow: Flow, entries: Sequence[Parked], aside: Run, current: Run | None

@@ -10,12 +10,11 @@ from hub.model.texts import NOT_TEXT, fold
 
 MAX_LENGTH = 500
 
-_place = "|".join(sorted(PLACES, key=len, reverse=True))
+_LENGTHS = sorted({len(place) for place in PLACES}, reverse=True)
 
-# 市 and 县 also begin words: 上海市场…, 北京市政….
-_no_word = "(?![场政民面容井区值价郊级话长])"
-_place_suffix = re.compile(f"^((?:(?:{_place})省?)*?)((?:{_place}))(?:省|市{_no_word})")
-_county_suffix = re.compile(f"^((?:{_place})*[一-鿿]{{1,3}})县{_no_word}(?=[一-鿿]{{2}})")
+# 省, 市 and 县 also begin words: 上海市场…, 北京市政….
+_WORD_AFTER = frozenset("场政民面容井区值价郊级话长")
+_county = re.compile("[一-鿿]{1,3}县(?=[一-鿿]{2})")
 
 _CHINESE_FORMS = """
 股份有限责任公司 有限责任公司 股份有限公司 有限公司 股份公司 总公司 公司 企业集团 集团 厂 商行
@@ -77,11 +76,15 @@ def _joined(part: str) -> str:
 
 
 def _without_place_suffix(text: str) -> str:
-    while True:
-        shorter = _county_suffix.sub(r"\1", _place_suffix.sub(r"\1\2", text))
-        if shorter == text:
-            return text
-        text = shorter
+    """广东省深圳市华信 → 广东深圳华信: places at the beginning, as many as there are."""
+    kept, rest = "", text
+    while place := next((rest[:n] for n in _LENGTHS if rest[:n] in PLACES), ""):
+        kept, rest = kept + place, rest[len(place) :]
+        if rest[:1] in ("省", "市") and rest[1:2] not in _WORD_AFTER:
+            rest = rest[1:]
+    if (county := _county.match(rest)) and rest[county.end()] not in _WORD_AFTER:
+        rest = county[0][:-1] + rest[county.end() :]
+    return kept + rest
 
 
 def _without_legal_form(text: str) -> str:

@@ -148,8 +148,6 @@ _CUSTOMER = (
         ("active", "inactive", "blocked"),
         "客户状态",
         "Customer status",
-        required=True,
-        default="active",
     ),
     code("customer_group", "客户组", "Customer group"),
     code("customer_category", "客户分类", "Customer category"),
@@ -197,8 +195,6 @@ _SUPPLIER = (
         ("candidate", "approved", "suspended", "rejected"),
         "供应商状态",
         "Supplier status",
-        required=True,
-        default="approved",
     ),
     code("supplier_group", "供应商组", "Supplier group"),
     code("supplier_category", "供应商分类", "Supplier category"),
@@ -262,48 +258,54 @@ def _columns(role: str, *names: str) -> dict[str, str]:
     return {n: f"{role}_{n}" if f"{role}_{n}" in stored else n for n in names}
 
 
-CUSTOMER = PARTY.view(
-    "customer",
-    "customer",
-    _columns(
+CUSTOMER = with_options(
+    PARTY.view(
         "customer",
-        "code",
-        *_SAME_NAMES,
-        *("status", "group", "category", "level", "source", "territory", "channel"),
-        *("lifecycle_stage", "owner", "department", "team"),
-        *("currency", "price_list", "payment_term", "payment_method", "discount_pct"),
-        *("prices_include_tax", "tax_category", "credit_limit", "credit_days", "credit_policy"),
-        *("invoice_title", "invoice_tax_number", "invoice_address", "invoice_phone"),
-        *("invoice_bank", "invoice_bank_account", "invoice_type"),
-    )
-    | {"pool_id": "customer_pool"}
-    | _columns(
         "customer",
-        *("claimed_at", "expected_return_at", "last_followup_at", "next_followup_at"),
-        *("deal_status", "first_order_at", "last_order_at", "tags", "note"),
+        _columns(
+            "customer",
+            "code",
+            *_SAME_NAMES,
+            *("status", "group", "category", "level", "source", "territory", "channel"),
+            *("lifecycle_stage", "owner", "department", "team"),
+            *("currency", "price_list", "payment_term", "payment_method", "discount_pct"),
+            *("prices_include_tax", "tax_category", "credit_limit", "credit_days", "credit_policy"),
+            *("invoice_title", "invoice_tax_number", "invoice_address", "invoice_phone"),
+            *("invoice_bank", "invoice_bank_account", "invoice_type"),
+        )
+        | {"pool_id": "customer_pool"}
+        | _columns(
+            "customer",
+            *("claimed_at", "expected_return_at", "last_followup_at", "next_followup_at"),
+            *("deal_status", "first_order_at", "last_order_at", "tags", "note"),
+        ),
+        zh="客户",
+        en="Customer",
+        match=PARTY.match,
+        hard_stops=PARTY.hard_stops,
     ),
-    zh="客户",
-    en="Customer",
-    match=PARTY.match,
-    hard_stops=PARTY.hard_stops,
+    {"status": {"required": True, "default": "active"}},
 )
 
-SUPPLIER = PARTY.view(
-    "supplier",
-    "supplier",
-    _columns(
+SUPPLIER = with_options(
+    PARTY.view(
         "supplier",
-        "code",
-        *_SAME_NAMES,
-        *("status", "group", "category", "grade", "territory", "owner", "department"),
-        *("currency", "payment_term", "payment_method", "tax_category"),
-        *("lead_time_days", "min_order_amount", "incoterm", "incoterm_place", "warehouse"),
-        *("hold", "hold_until", "delivery_score", "quality_score", "tags", "note"),
+        "supplier",
+        _columns(
+            "supplier",
+            "code",
+            *_SAME_NAMES,
+            *("status", "group", "category", "grade", "territory", "owner", "department"),
+            *("currency", "payment_term", "payment_method", "tax_category"),
+            *("lead_time_days", "min_order_amount", "incoterm", "incoterm_place", "warehouse"),
+            *("hold", "hold_until", "delivery_score", "quality_score", "tags", "note"),
+        ),
+        zh="供应商",
+        en="Supplier",
+        match=PARTY.match,
+        hard_stops=PARTY.hard_stops,
     ),
-    zh="供应商",
-    en="Supplier",
-    match=PARTY.match,
-    hard_stops=PARTY.hard_stops,
+    {"status": {"required": True, "default": "approved"}},
 )
 
 CONTACT = with_options(

@@ -26,9 +26,9 @@ def clean_text(text: str) -> str:
 
 def is_clean(text: str) -> bool:
     """True if `clean_text` would leave the text as it is."""
-    if text.isascii() and text.isprintable():
-        return True
-    return not _unwanted.search(text) and unicodedata.is_normalized("NFC", text)
+    if not text.isprintable() and _unwanted.search(text):  # tabs are unprintable, but wanted
+        return False
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 def _without_unwanted(text: str) -> str:

@@ -90,7 +90,7 @@ def _copy(
 ) -> None:
     target = table
     if on:
-        target = f"stage_{table}_{xxh3_64_hexdigest(','.join(columns))}"
+        target = f"stage_{table}_{xxh3_64_hexdigest(','.join(columns).encode())}"
         cursor.execute(
             f"CREATE TEMP TABLE IF NOT EXISTS {_q(target)} ON COMMIT DELETE ROWS"
             f" AS SELECT {_names(columns)} FROM {_q(table)} WITH NO DATA"

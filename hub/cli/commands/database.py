@@ -17,7 +17,7 @@ def database() -> None:
 @database.command(help="Bring the database to what this version needs.")
 @click.pass_obj
 def upgrade(state: State) -> Outcome:
-    with state.hub() as hub:
+    with state.unready_hub() as hub:
         steps = hub.upgrade()
 
     def show(screen: Screen) -> None:
@@ -42,7 +42,7 @@ def check(state: State) -> Outcome:
 
 
 def _schema(state: State, *, failing: bool) -> Outcome:
-    with state.hub() as hub:
+    with state.unready_hub() as hub:
         found: dict[str, Any] = hub.schema_state()
 
     def show(screen: Screen) -> None:

@@ -7,9 +7,17 @@ from typing import Any
 import click
 
 from hub.cli.base import Command, Group, Outcome, State, language, option
-from hub.cli.screen import Screen, moment
+from hub.cli.screen import Screen, clean, moment
 from hub.errors import Problem
 from hub.i18n import _, render, render_hint, translate
+
+KINDS = {"quarantine": _("Set aside"), "waiting": _("Waiting")}
+LINKS = {
+    "active": _("active"),
+    "ghost": _("gone there"),
+    "merged": _("merged"),
+    "ignored": _("ignored"),
+}
 
 
 @click.command(
@@ -27,13 +35,13 @@ def show(state: State, entity: str, key: str) -> Outcome:
 
 
 def _show_record(screen: Screen, found: Mapping[str, Any]) -> None:
-    screen.pairs(found["record"])
+    envelope = ("id", "version", "active", "updated_at", "updated_by")
+    screen.pairs({**found["record"], **{n: found[n] for n in envelope}})
     screen.line()
     links = found.get("links") or []
     if links:
         titles = [_("Connection"), _("Stream"), _("Id there"), _("State")]
-        names = ("connection", "stream", "external_id", "state")
-        screen.table(titles, [[link.get(n) for n in names] for link in links])
+        screen.table(titles, [_link_row(screen, link) for link in links])
     else:
         screen.line(_("No system holds this record yet."))
     if journal := found.get("journal"):
@@ -41,12 +49,17 @@ def _show_record(screen: Screen, found: Mapping[str, Any]) -> None:
         screen.table(titles, [_journal_row(entry) for entry in journal])
 
 
+def _link_row(screen: Screen, link: Mapping[str, Any]) -> list[Any]:
+    state = translate(LINKS.get(link["state"], link["state"]), screen.language)
+    return [link["connection"], link["stream"], link["external_id"], state]
+
+
 def _journal_row(entry: Mapping[str, Any]) -> list[Any]:
     return [
         moment(entry.get("at")),
         entry.get("origin"),
         entry.get("op"),
-        entry.get("changes") or entry.get("fields"),
+        entry.get("changes"),
     ]
 
 
@@ -71,7 +84,7 @@ def quarantine_list(state: State, flow: str | None, code: str | None, limit: int
         if not found:
             screen.mark("ok", screen.text(_("Nothing is set aside.")))
             return
-        titles = [_("Id"), _("Flow"), _("Id there"), _("Code"), _("Reason"), _("Since")]
+        titles = [_("Id"), _("Flow"), _("Kind"), _("Row"), _("Code"), _("Reason"), _("Since")]
         screen.table(titles, [_aside_row(one, screen.language) for one in found])
         screen.note(_("→ See one with its data: hub quarantine show ID"))
 
@@ -79,16 +92,19 @@ def quarantine_list(state: State, flow: str | None, code: str | None, limit: int
 
 
 def _problems(one: Mapping[str, Any]) -> list[Problem]:
-    return [Problem.from_json(stored) for stored in one.get("problems") or []]
+    """The stored problems; `text` is their English, which is said again in the language."""
+    stored = [dict(p) for p in one.get("problems") or []]
+    return [Problem.from_json({k: v for k, v in p.items() if k != "text"}) for p in stored]
 
 
 def _aside_row(one: Mapping[str, Any], language: str) -> list[Any]:
     problems = _problems(one)
     more = f" (+{len(problems) - 1})" if len(problems) > 1 else ""
-    reason = render(problems[0], language) + more if problems else one.get("message")
-    code = problems[0].code if problems else one.get("code")
-    since = moment(one.get("since") or one.get("at"))
-    return [one["id"], one.get("flow"), one.get("external_id"), code, reason, since]
+    reason = render(problems[0], language) + more if problems else ""
+    code = problems[0].code if problems else ""
+    kind = translate(KINDS.get(one["kind"], one["kind"]), language)
+    row = one["external_id"] or one["place"]
+    return [one["id"], one["flow"], kind, row, code, reason, moment(one["since"])]
 
 
 @quarantine.command("show", help="Show one record that was set aside: reasons, data, remedy.")
@@ -99,15 +115,14 @@ def quarantine_show(state: State, id: str) -> Outcome:
         found = hub.quarantine_show(id)
 
     def show(screen: Screen) -> None:
-        hidden = ("problems", "row", "raw", "values")
+        hidden = ("problems", "row")
         screen.pairs({name: v for name, v in found.items() if name not in hidden})
         for problem in _problems(found):
             hint = render_hint(problem, screen.language)
             screen.mark("fail", render(problem, screen.language), hint)
-        for name in ("row", "raw", "values"):
-            if found.get(name):
-                screen.line("{name}:", name=name)
-                screen.raw(json.dumps(found[name], ensure_ascii=False, indent=2, default=str))
+        if found["row"] is not None:
+            screen.line(_("The row as it was read:"))
+            screen.raw(clean(json.dumps(found["row"], ensure_ascii=False, indent=2)))
 
     return Outcome(found, show)
 
@@ -124,7 +139,15 @@ def quarantine_fix(state: State, id: str, changes: tuple[str, ...]) -> Outcome:
     values = dict(_change(text) for text in changes)
     with state.hub() as hub:
         found = hub.quarantine_fix(id, values)
-    return Outcome(found, lambda screen: screen.pairs(found))
+
+    def show(screen: Screen) -> None:
+        if found["fixed"]:
+            screen.mark("ok", screen.text(_("The record is taken.")))
+        else:
+            remedy = screen.text(_("See why: hub quarantine show {id}"), id=id)
+            screen.mark("fail", screen.text(_("The record is still refused.")), remedy)
+
+    return Outcome(found, show, 0 if found["fixed"] else 3)
 
 
 def _change(text: str) -> tuple[str, Any]:
@@ -151,7 +174,7 @@ def quarantine_replay(state: State, ids: tuple[str, ...], flow: str | None) -> O
     if bool(ids) == bool(flow):
         raise click.UsageError(translate(_("give either ids or --flow"), language()))
     with state.hub() as hub:
-        counts = hub.quarantine_replay(flow or list(ids))
+        counts = hub.quarantine_replay(ids, flow)
     code = 3 if counts.get("quarantined") else 0
     return Outcome(counts, lambda screen: screen.pairs(counts), code)
 
@@ -162,8 +185,7 @@ def quarantine_replay(state: State, ids: tuple[str, ...], flow: str | None) -> O
 @click.pass_obj
 def quarantine_dismiss(state: State, ids: tuple[str, ...], reason: str) -> Outcome:
     with state.hub() as hub:
-        count = hub.quarantine_dismiss(list(ids), reason)
-    dismissed = count if isinstance(count, int) else len(ids)
+        dismissed = hub.quarantine_dismiss(ids, reason)
 
     def show(screen: Screen) -> None:
         screen.mark("ok", screen.text(_("{count} records are dismissed."), count=dismissed))
@@ -194,15 +216,15 @@ def _show_conflicts(screen: Screen, found: Sequence[Mapping[str, Any]]) -> None:
     titles = [
         _("Id"),
         _("Flow"),
-        _("Record"),
+        _("Row"),
         _("Field"),
         _("Before"),
         _("Ours"),
         _("Theirs"),
         _("Since"),
     ]
-    names = ("id", "flow", "record", "field", "base", "ours", "theirs")
-    rows = [[*(c.get(n) for n in names), moment(c.get("since") or c.get("at"))] for c in found]
+    names = ("id", "flow", "external_id", "field", "base", "ours", "theirs")
+    rows = [[*(c[n] for n in names), moment(c["at"])] for c in found]
     screen.table(titles, rows)
     screen.note(_("→ Decide one: hub conflicts resolve ID ours|theirs|value"))
 

@@ -23,20 +23,21 @@ from hub.i18n import _
 @click.pass_obj
 def init(state: State, folder: Path | None) -> Outcome:
     from hub.cli.home import create_home
-    from hub.context import Hub
 
     state.home = folder or state.home
     created = create_home(state.home)
-    created += [path for path in Hub.init(state.home) if path not in created]
+    with state.hub(upgrade=True) as hub:
+        ready = hub.schema_state()
 
     def show(screen: Screen) -> None:
         for path in created:
             screen.mark("ok", path)
         if not created:
             screen.line(_("There is nothing to do: {home} is a hub already."), home=state.home)
+        screen.mark("ok", screen.text(_("The database is up to date ({current})."), **ready))
         screen.note(_("→ Describe your systems in {path}, then: hub doctor"), path=_config(state))
 
-    return Outcome({"home": str(state.home.resolve()), "created": created}, show)
+    return Outcome({"home": str(state.home.resolve()), "created": created, "database": ready}, show)
 
 
 def _config(state: State) -> Path:

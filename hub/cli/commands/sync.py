@@ -1,14 +1,13 @@
-"""sync, status, runs, resume."""
+"""sync, status, runs, flows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from hub.cli.base import Command, Outcome, State, option
+from hub.cli.base import Command, Group, Outcome, State, option
 from hub.cli.screen import Screen, moment
-from hub.errors import HubError
-from hub.i18n import _, translate
+from hub.i18n import DIRECTIONS, STATES, _, said, translate
 
 QUARANTINED, APPROVAL = 3, 7
 # In the order of weight: what stops everything before what concerns one system.
@@ -24,6 +23,8 @@ EXIT_CODES = {
     "protocol": 6,
     "brake": APPROVAL,
 }
+NO_FLOWS = _("No flows yet. Add one to config/hub.yaml; hub config docs says how.")
+GO_ON = _("→ When that is mended, go on: hub flows resume {flow}")
 COUNTED = (
     "created",
     "updated",
@@ -46,16 +47,6 @@ TITLES = {
     "deleted": _("Deleted"),
     "rejected": _("Refused"),
     "retry": _("To try again"),
-}
-STATES = {
-    "done": _("done"),
-    "partial": _("done, with records set aside"),
-    "failed": _("failed"),
-    "paused": _("paused"),
-    "running": _("running"),
-    "idle": _("idle"),
-    "disabled": _("disabled"),
-    "never": _("never run"),
 }
 
 
@@ -145,20 +136,11 @@ def _remarks(screen: Screen, run: Mapping[str, Any]) -> None:
         message, hint = said(error, screen.language)
         screen.trouble(f"{flow}: {message}", hint)
     if run["state"] == "paused":
-        screen.note(_("→ See why, then go on: hub resume {flow}"), flow=flow)
+        screen.note(GO_ON, flow=flow)
     if run.get("quarantined") or run.get("written", {}).get("rejected"):
         screen.note(_("→ See what was set aside: hub quarantine list --flow {flow}"), flow=flow)
     if run.get("conflicted"):
         screen.note(_("→ Decide the conflicts: hub conflicts list"))
-
-
-def said(error: Mapping[str, Any], language: str) -> tuple[str, str]:
-    """A stored error in the reader's language: a template with its values, or a text."""
-    wrong = HubError(str(error.get("message") or ""), **dict(error.get("values") or {}))
-    wrong.hint = str(error.get("hint") or "")
-    from hub.i18n import render, render_hint
-
-    return render(wrong, language), render_hint(wrong, language)
 
 
 # ----------------------------------------------------------------------------------- status, runs
@@ -175,7 +157,7 @@ def status(state: State) -> Outcome:
 def _show_status(screen: Screen, found: Mapping[str, Any]) -> None:
     flows = found["flows"]
     if not flows:
-        screen.line(_("No flows yet. Add one to config/hub.yaml; hub config docs says how."))
+        screen.line(NO_FLOWS)
         return
     titles = [
         _("Flow"),
@@ -193,9 +175,9 @@ def _show_status(screen: Screen, found: Mapping[str, Any]) -> None:
     for flow in flows:
         if flow.get("paused_reason"):
             message = _("Flow {flow} is paused: {reason}")
-            reason = flow["paused_reason"]
-            screen.mark("warn", screen.text(message, flow=flow["flow"], reason=reason))
-            screen.note(_("→ See why, then go on: hub resume {flow}"), flow=flow["flow"])
+            reason, hint = said(flow["paused_reason"], screen.language)
+            screen.mark("warn", screen.text(message, flow=flow["flow"], reason=reason), hint)
+            screen.note(GO_ON, flow=flow["flow"])
     if records := found.get("records"):
         screen.table([_("Entity"), _("Records")], list(records.items()))
 
@@ -206,7 +188,7 @@ def _flow_row(screen: Screen, flow: Mapping[str, Any]) -> list[Any]:
     return [
         flow["flow"],
         flow["connection"],
-        flow["direction"],
+        translate(DIRECTIONS.get(flow["direction"], flow["direction"]), screen.language),
         _state(screen, flow["state"]),
         moment(finished),
         *(int(flow.get(name) or 0) for name in ("outbox", "waiting", "quarantined", "conflicts")),
@@ -261,17 +243,56 @@ def _run_row(screen: Screen, run: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-@click.command(cls=Command, help="Let a paused FLOW go on, with what it paused for approved.")
-@click.argument("flow")
+# ------------------------------------------------------------------------------------------ flows
+
+
+@click.group(cls=Group, help="The flows: list them, let a paused one go on.")
+def flows() -> None:
+    pass
+
+
+@flows.command("list", help="List the flows in the configuration.")
 @click.pass_obj
-def resume(state: State, flow: str) -> Outcome:
+def flows_list(state: State) -> Outcome:
+    from hub.settings import load_settings
+
+    names = ("connection", "mapping", "direction", "policy", "schedule", "enabled")
+    declared = load_settings(state.home, state.overrides).flows.values()
+    found = [{"flow": f.name, **{n: getattr(f, n) for n in names}} for f in declared]
+
+    def show(screen: Screen) -> None:
+        if not found:
+            screen.line(NO_FLOWS)
+            return
+        titles = [_("Flow"), _("Connection"), _("Mapping"), _("Direction"), _("Policy")]
+        titles += [_("Schedule"), _("Enabled")]
+        screen.table(titles, [_in_words(screen, f) for f in found])
+
+    return Outcome(found, show)
+
+
+def _in_words(screen: Screen, flow: Mapping[str, Any]) -> list[Any]:
+    direction = translate(DIRECTIONS[flow["direction"]], screen.language)
+    return list({**flow, "direction": direction}.values())
+
+
+@flows.command(help="Let a paused FLOW go on with its next run.")
+@click.argument("flow")
+@option(
+    "--approve",
+    type=click.IntRange(1),
+    metavar="COUNT",
+    help="So many deletes or changes may pass the brake, once.",
+)
+@click.pass_obj
+def resume(state: State, flow: str, approve: int | None) -> Outcome:
     with state.hub() as hub:
-        hub.resume(flow)
+        hub.resume(flow, approve=approve or 0)
 
     def show(screen: Screen) -> None:
         screen.mark("ok", screen.text(_("Flow {flow} goes on with its next run."), flow=flow))
 
-    return Outcome({"flow": flow, "resumed": True}, show)
+    return Outcome({"flow": flow, "resumed": True, "approved": approve or 0}, show)
 
 
-COMMANDS: tuple[click.Command, ...] = (sync, status, runs, resume)
+COMMANDS: tuple[click.Command, ...] = (sync, status, runs, flows)

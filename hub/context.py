@@ -1,0 +1,344 @@
+"""`Hub`: the one facade that commands, pages and jobs use."""
+
+import graphlib
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import select
+
+from hub import mapping as mappings
+from hub.connector import Connector, Stream, load_settings
+from hub.entity import Entity
+from hub.errors import ConfigError, NotFoundError
+from hub.extensions import connector_class
+from hub.jobs import runner, runs
+from hub.jobs.work import Jobs, Progress
+from hub.model import ENTITIES
+from hub.seams import Clock, FaultPoint, Ids, SystemClock, fault_from_environment
+from hub.secrets import Secrets, resolve_settings
+from hub.settings import HubSettings
+from hub.settings import load_settings as load_hub_settings
+from hub.store import migrate
+from hub.store.session import Store
+from hub.sync import leases, steward
+from hub.sync.flow import Env, Flow
+
+
+@dataclass(frozen=True)
+class Seams:
+    """What a test or a simulation may put in place of the real thing."""
+
+    clock: Clock
+    rng: random.Random
+    fault: FaultPoint
+
+    @classmethod
+    def real(cls) -> "Seams":
+        return cls(SystemClock(), random.SystemRandom(), fault_from_environment())
+
+
+def _quiet(event: Mapping[str, Any]) -> None:
+    """Progress that nobody watches."""
+
+
+class Hub:
+    """A hub at one home folder: its settings, database, connections and flows."""
+
+    def __init__(self, settings: HubSettings, store: Store, seams: Seams | None = None) -> None:
+        self.settings = settings
+        self.store = store
+        self.seams = seams or Seams.real()
+        self.entities: Mapping[str, Entity] = ENTITIES
+        self.secrets = Secrets(settings.home)
+        self._closing = ExitStack()
+        self._closing.callback(store.close)
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        overrides: Mapping[str, str] | None = None,
+        *,
+        seams: Seams | None = None,
+        upgrade: bool = False,
+    ) -> Self:
+        """The hub of *home*.  ConfigError if it was never made (unless *upgrade*, which makes it)."""
+        settings = load_hub_settings(home, overrides or {})
+        seams = seams or Seams.real()
+        store = Store.open(settings.database_url, ENTITIES, fault=seams.fault)
+        hub = cls(settings, store, seams)
+        if upgrade:
+            hub.upgrade()
+        elif not hub.schema_state()["ok"]:
+            state = hub.schema_state()
+            store.close()
+            raise ConfigError(
+                "the hub's database {url} is not ready (schema {current!r}, needed {head!r})",
+                url=store.engine.url.render_as_string(hide_password=True),
+                current=state["current"] or "none",
+                head=state["head"],
+                hint="Run `hub init` for a new hub, `hub db upgrade` for an older one.",
+            )
+        return hub
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._closing.close()
+
+    # ------------------------------------------------------------------------------- database
+
+    def upgrade(self) -> list[str]:
+        """Bring the database's tables up to this version; the steps taken."""
+        return migrate.upgrade(self.store)
+
+    def schema_state(self) -> dict[str, Any]:
+        return migrate.state(self.store)
+
+    # ---------------------------------------------------------------------------- connections
+
+    def connector(self, name: str) -> Connector:
+        """The connection's connector, settings checked, secrets resolved, not opened."""
+        declared = self.settings.connections.get(name)
+        if declared is None:
+            raise NotFoundError(
+                "there is no connection {name!r}",
+                name=name,
+                hint=_known("connections", self.settings.connections),
+            )
+        cls = connector_class(declared.connector)
+        resolved = resolve_settings(declared, cls.settings, self.secrets)
+        return cls(load_settings(cls.settings, resolved, where=f"connection {name!r}"))
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Connector]:
+        with self.connector(name) as connector:
+            yield connector
+
+    def check_connection(self, name: str) -> str:
+        with self.opened(name) as connector:
+            return connector.check()
+
+    def discover(self, name: str) -> Iterator[Stream]:
+        with self.opened(name) as connector:
+            yield from connector.discover()
+
+    # ------------------------------------------------------------------------------- mappings
+
+    def mapping_names(self) -> list[str]:
+        found = set()
+        for folder in self._mapping_folders():
+            for system in folder.iterdir():
+                if system.is_dir() and not system.name.startswith(("_", ".")):
+                    found.update(
+                        f"{system.name}/{f.name.removesuffix('.yaml')}"
+                        for f in system.iterdir()
+                        if f.name.endswith(".yaml") and not f.name.endswith(".pins.yaml")
+                    )
+        return sorted(found)
+
+    def mappings(self) -> dict[str, mappings.Mapping]:
+        return {name: self.mapping(name) for name in self.mapping_names()}
+
+    def mapping(self, name: str) -> mappings.Mapping:
+        """The mapping *name* ("northwind/customer"), from the home folder or as shipped."""
+        document = self.document(name)
+        return mappings.compile(document, self.entities[document.entity])
+
+    def document(self, name: str) -> mappings.Document:
+        return mappings.load(
+            self.mapping_path(name), entities=self.entities, find=self.mapping_path, name=name
+        )
+
+    def mapping_path(self, name: str) -> Path:
+        """The file of a mapping, the home folder's before the shipped one."""
+        for folder in self._mapping_folders():
+            path = folder.joinpath(*f"{name}.yaml".split("/"))
+            if path.is_file():
+                return Path(str(path))
+        raise NotFoundError(
+            "there is no mapping {name!r}",
+            name=name,
+            hint=_known("mappings", self.mapping_names()),
+        )
+
+    def _mapping_folders(self) -> list[Any]:
+        own = self.settings.home / "mappings"
+        shipped = resources.files("hub.mappings")
+        return [own, shipped] if own.is_dir() else [shipped]
+
+    # ---------------------------------------------------------------------------------- flows
+
+    @cached_property
+    def env(self) -> Env:
+        """Everything a step of the engine needs; built once, with all enabled flows."""
+        clock = self.seams.clock
+        flows = {
+            name: self._flow(name)
+            for name, declared in self.settings.flows.items()
+            if declared.enabled
+        }
+        return Env(
+            self.store,
+            clock,
+            Ids(clock, self.seams.rng),
+            self.seams.rng,
+            self.seams.fault,
+            flows,
+            self.settings.engine,
+        )
+
+    def _flow(self, name: str) -> Flow:
+        declared = self.settings.flows[name]
+        try:
+            compiled = self.mapping(declared.mapping)
+        except NotFoundError as e:
+            raise ConfigError(
+                "flow {flow!r}: {why}", flow=name, why=str(e), hint=e.hint
+            ) from e
+        connector = self.connector(declared.connection)
+        source_id = self._source(declared.connection, declared.stream or compiled.stream)
+        return Flow(
+            name, declared, compiled, compiled.entity, source_id, connector.capabilities
+        )
+
+    def _source(self, connection: str, stream: str) -> int:
+        source = self.store.metadata.tables["source"]
+        query = select(source.c.id).where(
+            source.c.connection == connection, source.c.stream == stream
+        )
+        with self.store.read() as reading:
+            found = reading.execute(query).scalar()
+        if found is None:
+            with self.store.write("source") as writing:
+                found = writing.execute(query).scalar()
+                if found is None:
+                    made = writing.execute(
+                        source.insert().values(connection=connection, stream=stream)
+                    )
+                    assert made.inserted_primary_key is not None
+                    found = made.inserted_primary_key[0]
+        return int(found)
+
+    @cached_property
+    def order(self) -> list[str]:
+        """Flow names, so that what others refer to, or are set `after`, comes first."""
+        flows = self.env.flows
+        graph: dict[str, set[str]] = {name: set() for name in flows}
+        for flow in flows.values():
+            graph[flow.name].update(n for n in flow.settings.after if n in flows)
+            targets = {self.env.source_of(flow, r) for r in flow.mapping.refs if not r.by}
+            graph[flow.name].update(
+                f.name
+                for f in flows.values()
+                if f.source_id in targets and f.source_id != flow.source_id
+            )
+        try:
+            return list(graphlib.TopologicalSorter(graph).static_order())
+        except graphlib.CycleError:
+            return list(flows)
+
+    def jobs(self, progress: Progress = _quiet) -> Jobs:
+        return Jobs(
+            self.env,
+            self.opened,
+            {name: c.calls_per_minute for name, c in self.settings.connections.items()},
+            leases.owner_name(),
+            self.order,
+            progress,
+        )
+
+    # ----------------------------------------------------------------------------------- sync
+
+    def sync(
+        self,
+        flows: Sequence[str] = (),
+        *,
+        full: bool = False,
+        progress: Progress = _quiet,
+    ) -> list[dict[str, Any]]:
+        """Run these flows (all, if none are named) to their end: first all reading, then all writing."""
+        names = [n for n in self.order if n in flows or not flows]
+        for unknown in set(flows) - set(self.order):
+            raise NotFoundError(
+                "there is no flow {name!r}",
+                name=unknown,
+                hint=_known("flows", self.order),
+            )
+        ids = [
+            runs.request(self.env, self.env.flows[name], trigger="manual", full=full)
+            for name in names
+        ]
+        runner.run_until_done(self.jobs(progress), ids)
+        return [steward.run_json(self.env, run_id) for run_id in ids]
+
+    def run_forever(self, stop: Callable[[], bool], progress: Progress = _quiet) -> None:
+        runner.run_forever(self.jobs(progress), stop)
+
+    def resume(self, flow: str, *, approve: int = 0) -> None:
+        """Let a paused flow run again; *approve*: so many deletes may pass its brake once."""
+        if flow not in self.env.flows:
+            raise NotFoundError(
+                "there is no flow {name!r}", name=flow, hint=_known("flows", self.order)
+            )
+        runs.resume(self.env, flow, approved=approve)
+
+    # ---------------------------------------------------------------------- what there is to see
+
+    def status(self) -> dict[str, Any]:
+        return steward.status(self.env, self.order)
+
+    def runs(self, flow: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        return steward.run_list(self.env, flow, limit)
+
+    def show(self, entity: str, key: str) -> dict[str, Any]:
+        if entity not in self.entities:
+            raise NotFoundError(
+                "there is no entity {name!r}",
+                name=entity,
+                hint=_known("entities", self.entities),
+            )
+        return steward.show(self.env, self.entities[entity], key)
+
+    def quarantine_list(
+        self, flow: str | None = None, code: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        return steward.quarantine_list(self.env, flow, code, limit)
+
+    def quarantine_show(self, id: str) -> dict[str, Any]:
+        return steward.quarantine_show(self.env, id)
+
+    def quarantine_fix(self, id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Correct the row's columns as given, and take it again; what became of it."""
+        return steward.quarantine_fix(self.env, self.jobs(), id, changes, by=_person())
+
+    def quarantine_replay(
+        self, ids: Sequence[str] = (), flow: str | None = None
+    ) -> dict[str, int]:
+        return steward.quarantine_replay(self.env, self.jobs(), ids, flow)
+
+    def quarantine_dismiss(self, ids: Sequence[str], reason: str) -> int:
+        return steward.quarantine_dismiss(self.env, ids, reason, by=_person())
+
+    def conflicts_list(self, limit: int = 100) -> list[dict[str, Any]]:
+        return steward.conflicts_list(self.env, limit)
+
+    def conflict_resolve(self, id: str, choice: str, value: Any = None) -> dict[str, Any]:
+        return steward.conflict_resolve(self.env, id, choice, value, by=_person())
+
+
+def _person() -> str:
+    return "user:" + (os.environ.get("USER") or os.environ.get("USERNAME") or "unknown")
+
+
+def _known(what: str, names: Any) -> str:
+    listed = ", ".join(sorted(names)[:20]) or "none yet"
+    return f"Known {what}: {listed}."

@@ -1,0 +1,160 @@
+"""The status page and the health checks.  Read-only; everything comes from `hub.context.Hub`."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from flask import Flask, Response, jsonify, render_template, request
+
+from hub import i18n
+from hub.errors import ConfigError, HubError
+from hub.i18n import DIRECTIONS, STATES, said
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+YEAR = 365 * 24 * 3600
+# A state is shown as mark and word, so that colour is never the only sign.
+MARKS = {"done": "✓", "active": "✓", "partial": "!", "paused": "!", "failed": "✗", "running": "…"}
+
+
+class Status(Protocol):
+    """What the pages need of the hub."""
+
+    def status(self) -> dict[str, Any]: ...
+
+    def runs(self, flow: str | None = None, limit: int = 20) -> list[dict[str, Any]]: ...
+
+    def schema_state(self) -> dict[str, Any]: ...
+
+
+def create_app(hub: Status) -> Flask:
+    """The WSGI application over an opened hub."""
+    app = Flask(__name__)
+    app.jinja_env.globals["mark"] = lambda state: MARKS.get(state, "·")
+
+    @app.get("/")
+    def page() -> Response:
+        return _page(hub)
+
+    @app.get("/status.json")
+    def status() -> Response:
+        found = {"hub": 1, "status": hub.status(), "runs": hub.runs()}
+        return jsonify(_plain(i18n.spoken(found, _language())))
+
+    @app.get("/health/live")
+    def live() -> Response:
+        return jsonify({"live": True})
+
+    @app.get("/health/ready")
+    def ready() -> Response:
+        return _ready(hub)
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        return response
+
+    @app.errorhandler(HubError)
+    def failed(error: HubError) -> tuple[Response, int]:
+        chosen = _language()
+        found = {"code": error.code, "message": i18n.render(error, chosen)}
+        return jsonify({"error": {**found, "hint": i18n.render_hint(error, chosen)}}), 503
+
+    return app
+
+
+def _page(hub: Status) -> Response:
+    language = _language()
+    text = render_template(
+        "status.html",
+        language=language,
+        status=hub.status(),
+        runs=hub.runs(limit=20),
+        _=lambda text, **values: i18n.say(text, language, **values),
+        moment=_moment,
+        states=STATES,
+        directions=DIRECTIONS,
+        said=lambda error: said(error, language),
+    )
+    response = Response(text, content_type="text/html; charset=utf-8")
+    if request.args.get("lang") in i18n.LANGUAGES:
+        response.set_cookie("lang", language, max_age=YEAR, httponly=True, samesite="Lax")
+    response.headers["Vary"] = "Accept-Language, Cookie"
+    return response
+
+
+def _language() -> str:
+    """What the reader chose, else what the browser asks for."""
+    wish = request.args.get("lang") or request.cookies.get("lang")
+    if wish in i18n.LANGUAGES:
+        return str(wish)
+    return i18n.from_header(request.headers.get("Accept-Language", ""))
+
+
+def _ready(hub: Status) -> Response:
+    """200 when the database answers and fits this version, otherwise 503 and why."""
+    try:
+        schema = hub.schema_state()
+    except HubError as e:
+        return _json({"ready": False, "reason": e.code}, 503)
+    reason = "" if schema["ok"] else "upgrade"
+    return _json({"ready": bool(schema["ok"]), "reason": reason}, 200 if schema["ok"] else 503)
+
+
+def _json(found: dict[str, Any], code: int) -> Response:
+    response = jsonify(found)
+    response.status_code = code
+    return response
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _moment(value: datetime | str | None) -> str:
+    """An instant in UTC, to the minute; the page says that it is UTC."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return str(value or "—")[:16].replace("T", " ")
+
+
+def serve_forever(
+    app: Flask, host: str, port: int, stop: threading.Event, announce: Callable[[str], None]
+) -> None:
+    """Serve until *stop* is set.  ConfigError if the address cannot be had."""
+    from waitress import create_server  # type: ignore[import-untyped]
+
+    try:
+        server = create_server(app, host=host, port=port, ident="")
+    except OSError as e:
+        raise ConfigError(
+            "cannot serve on {host}:{port}: {reason}",
+            host=host,
+            port=port,
+            reason=e.strerror or str(e),
+            hint="Choose another port: hub serve --port 8766",
+        ) from e
+    # A name such as localhost may be two addresses, and so two sockets.
+    listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
+    announce(f"http://{host}:{listening[0][1]}/")
+    worker = threading.Thread(target=server.run, daemon=True)
+    worker.start()
+    stop.wait()
+    server.close()

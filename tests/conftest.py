@@ -1,0 +1,3 @@
+"""Fixtures for all tests; each is described where it is defined."""
+
+pytest_plugins = ["tests.databases"]
