@@ -25,6 +25,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 from hub.connector import Choice, Flag, Number, Text
 from hub.connector import Settings as Section
 from hub.errors import ConfigError
+from hub.i18n import _
 from hub.layers import Keys, Layers, Origin, scalar
 
 POLICIES = ("latest", "hub", "remote", "fill", "review", "owner")
@@ -451,6 +452,7 @@ def _choices(field_: fields.Field[Any]) -> tuple[str, ...]:
 
 
 UNKNOWN = "Unknown field."
+SCHEMA = "_schema"
 REQUIRED = "Missing data for required field."
 
 
@@ -528,6 +530,9 @@ def _messages(messages: Any, above: Keys) -> Iterator[tuple[Keys, str]]:
         return
     inside = isinstance(_field(above), fields.Dict) if above else False
     for key, below in messages.items():
+        if key == SCHEMA:  # what should be a section is something else
+            yield above, _("not a mapping of settings")
+            continue
         if inside and isinstance(below, Mapping) and set(below) <= {"key", "value"}:
             for part in below.values():
                 yield from _messages(part, (*above, str(key)))

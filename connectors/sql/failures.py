@@ -67,7 +67,7 @@ CONFIG_WORDS = re.compile(
     re.I,
 )
 COLUMN_WORDS = (
-    re.compile(r"(?:NOT NULL|UNIQUE) constraint failed: [^ .]+\.(\w+)"),
+    re.compile(r"(?:NOT NULL|UNIQUE) constraint failed: [^.]+\.([^,]+)"),
     re.compile(r"(?:[Cc]olumn|[Ff]ield) ['\"`]([^'\"`]+)['\"`]"),
     re.compile(r"Key \(\"?([^),\"]+)\"?[^)]*\)="),
     re.compile(r"for key '(?:[^'.]+\.)?([^']+)'"),

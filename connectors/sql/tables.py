@@ -26,6 +26,7 @@ from .values import Convert, Spelling, reader, writer
 TYPED = (
     types.Integer,
     types.Numeric,
+    types.Float,
     types.String,
     types.Date,
     types.DateTime,
@@ -358,7 +359,7 @@ def _kind(kind: TypeEngine[Any], name: str) -> str:
 KINDS: tuple[tuple[tuple[type[TypeEngine[Any]], ...], str], ...] = (
     ((types.Boolean,), "boolean"),
     ((types.Integer,), "integer"),
-    ((types.Numeric,), "decimal"),
+    ((types.Numeric, types.Float), "decimal"),
     ((types.DateTime,), "datetime"),
     ((types.Date,), "date"),
     ((types.JSON, types.ARRAY), "json"),
