@@ -324,7 +324,9 @@ class Connector(ABC):
 # --------------------------------------------------------------------------------------- helpers
 
 
-def load_settings(schema: type[Settings], config: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+def load_settings(
+    schema: type[Settings], config: Mapping[str, Any], *, where: str
+) -> dict[str, Any]:
     """The settings, checked.  ConfigError names the setting, the value and the remedy."""
     try:
         return dict(schema().load(dict(config)))

@@ -134,7 +134,7 @@ class Hub:
     # ------------------------------------------------------------------------------- mappings
 
     def mapping_names(self) -> list[str]:
-        found = set()
+        found: set[str] = set()
         for folder in self._mapping_folders():
             for system in folder.iterdir():
                 if system.is_dir() and not system.name.startswith(("_", ".")):
@@ -201,14 +201,10 @@ class Hub:
         try:
             compiled = self.mapping(declared.mapping)
         except NotFoundError as e:
-            raise ConfigError(
-                "flow {flow!r}: {why}", flow=name, why=str(e), hint=e.hint
-            ) from e
+            raise ConfigError("flow {flow!r}: {why}", flow=name, why=str(e), hint=e.hint) from e
         connector = self.connector(declared.connection)
         source_id = self._source(declared.connection, declared.stream or compiled.stream)
-        return Flow(
-            name, declared, compiled, compiled.entity, source_id, connector.capabilities
-        )
+        return Flow(name, declared, compiled, compiled.entity, source_id, connector.capabilities)
 
     def _source(self, connection: str, stream: str) -> int:
         source = self.store.metadata.tables["source"]
@@ -320,9 +316,7 @@ class Hub:
         """Correct the row's columns as given, and take it again; what became of it."""
         return steward.quarantine_fix(self.env, self.jobs(), id, changes, by=_person())
 
-    def quarantine_replay(
-        self, ids: Sequence[str] = (), flow: str | None = None
-    ) -> dict[str, int]:
+    def quarantine_replay(self, ids: Sequence[str] = (), flow: str | None = None) -> dict[str, int]:
         return steward.quarantine_replay(self.env, self.jobs(), ids, flow)
 
     def quarantine_dismiss(self, ids: Sequence[str], reason: str) -> int:

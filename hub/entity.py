@@ -16,7 +16,17 @@ from functools import cached_property
 from typing import Any, Literal
 
 Kind = Literal[
-    "text", "integer", "decimal", "boolean", "date", "datetime", "choice", "ref", "object", "list", "set"
+    "text",
+    "integer",
+    "decimal",
+    "boolean",
+    "date",
+    "datetime",
+    "choice",
+    "ref",
+    "object",
+    "list",
+    "set",
 ]
 MONEY = (20, 6)
 PRICE = (30, 10)
@@ -159,6 +169,16 @@ class Entity:
     @cached_property
     def from_column(self) -> Mapping[str, str]:
         return {self.column(f.name): f.name for f in self.fields}
+
+    @cached_property
+    def item_defaults(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+        """(stored list field, defaults of its items' parts), for lists that have any."""
+        found = []
+        for declared in self.fields:
+            defaults = {f.name: f.default for f in declared.fields if f.default is not None}
+            if declared.kind == "list" and defaults:
+                found.append((self.column(declared.name), defaults))
+        return tuple(found)
 
     def label(self, language: str) -> str:
         return (self.zh if language == "zh" else self.en) or self.name

@@ -107,7 +107,7 @@ def test_a_rule_raises_nothing_but_value_error_and_its_result_is_a_fixed_point(r
 
 TEMPLATES = {
     text
-    for module in (values, identifiers, texts)
+    for module in (identifiers, numbers, reach, texts, times)
     for text in vars(module).values()
     if isinstance(text, str) and text.count("{") == 1 and "{value!r}" in text
 }

@@ -28,7 +28,9 @@ def request(env: Env, flow: Flow, *, trigger: str, full: bool) -> str:
             return str(live.id)
         if live is not None:
             work.connection.execute(
-                update(run).where(run.c.id == live.id).values(state="superseded", finished_at=work.at)
+                update(run)
+                .where(run.c.id == live.id)
+                .values(state="superseded", finished_at=work.at)
             )
         known = work.connection.execute(
             select(state.c.cursor, state.c.last_rows).where(state.c.flow == flow.name)
@@ -88,12 +90,12 @@ def live(env: Env, flow: str = "") -> list[Run]:
     if flow:
         query = query.where(run.c.flow == flow)
     with env.store.read() as connection:
-        return [_run(row._mapping) for row in connection.execute(query)]
+        return [_run(row._asdict()) for row in connection.execute(query)]
 
 
 def load_run(connection: Connection, store: Store, run_id: str) -> Run:
     run = store.metadata.tables["run"]
-    return _run(connection.execute(select(run).where(run.c.id == run_id)).one()._mapping)
+    return _run(connection.execute(select(run).where(run.c.id == run_id)).one()._asdict())
 
 
 def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
@@ -116,7 +118,9 @@ def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
 def save_cursor(connection: Connection, store: Store, flow: str, cursor: Mapping[str, Any]) -> None:
     state = store.metadata.tables["flow_state"]
     connection.execute(
-        update(state).where(state.c.flow == flow).values(cursor=dump(cursor), attempts=0, retry_at=None)
+        update(state)
+        .where(state.c.flow == flow)
+        .values(cursor=dump(cursor), attempts=0, retry_at=None)
     )
 
 
@@ -178,9 +182,7 @@ def retry_later(env: Env, flow: str, at: datetime, *, attempt: bool) -> int:
         ).scalar_one()
         attempts = known + 1 if attempt else known
         work.connection.execute(
-            update(state)
-            .where(state.c.flow == flow)
-            .values(attempts=attempts, retry_at=stamp(at))
+            update(state).where(state.c.flow == flow).values(attempts=attempts, retry_at=stamp(at))
         )
     return int(attempts)
 
@@ -193,7 +195,9 @@ def flow_row(env: Env, flow: str) -> Any:
 
 def error_json(error: HubError) -> dict[str, Any]:
     """An error as it is stored: template and values, to be shown in the reader's language."""
-    values = {k: v if isinstance(v, str | int | float | bool) else str(v) for k, v in error.values.items()}
+    values = {
+        k: v if isinstance(v, str | int | float | bool) else str(v) for k, v in error.values.items()
+    }
     return {"code": error.code, "message": error.template, "hint": error.hint, "values": values}
 
 

@@ -28,6 +28,7 @@ from hub.errors import (
 from hub.jobs import runs
 from hub.settings import parse_schedule
 from hub.store.tables import stamp
+from hub.store.types import load
 from hub.sync import leases, pull, push, quarantine, sweep
 from hub.sync.flow import Counts, Env, Flow, Run, Work
 from hub.sync.leases import LeaseLostError
@@ -213,7 +214,7 @@ class Jobs:
 
     def _approved(self, flow: Flow) -> int:
         paused = runs.flow_row(self.env, flow.name).paused
-        return int(runs.orjson.loads(paused).get("approved", 0)) if paused else 0
+        return int(load(paused).get("approved", 0)) if paused else 0
 
     # -- what a page leads to
 

@@ -16,7 +16,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from hub import values as rules
 from hub.entity import Entity, Field
 from hub.errors import Problem, fill
-from hub.model.texts import is_clean
+from hub.values.texts import is_clean
 
 Test = Callable[[Any], Any]
 """True or truthy for a value that is right; a TypeError counts as false."""

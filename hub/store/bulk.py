@@ -60,7 +60,7 @@ def _encode(table: Table, columns: tuple[str, ...], rows: Rows) -> list[Sequence
     places = [i for i, name in enumerate(columns) if isinstance(table.c[name].type, JsonValue)]
     if not places:
         return list(rows)
-    ready = []
+    ready: list[Sequence[Any]] = []
     for row in rows:
         values = list(row)
         for i in places:

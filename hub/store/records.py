@@ -35,9 +35,7 @@ class Record:
     merged_into: str | None = None
 
 
-ENVELOPE = tuple(
-    name for name in Record.__dataclass_fields__ if name not in ("entity", "values")
-)
+ENVELOPE = tuple(name for name in Record.__dataclass_fields__ if name not in ("entity", "values"))
 
 
 def load(
@@ -135,7 +133,7 @@ def _row(record: Record, used: Sequence[str]) -> list[Any]:
 
 
 def _record(entity: str, table: Table, row: Row[Any]) -> Record:
-    stored: Mapping[str, Any] = row._mapping
+    stored = row._asdict()
     envelope = {name: stored[name] for name in ENVELOPE}
     values = {
         name: value

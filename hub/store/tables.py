@@ -5,8 +5,9 @@ text on every database.  `row`, `shadow`, `sent` and `changes` are JSON text: th
 folded in Python, never queried.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -258,7 +259,7 @@ seen = Table(
 )
 
 
-def envelope() -> list[Column[object]]:
+def envelope() -> list[Column[Any]]:
     """The columns every record has."""
     return [
         Column("id", ID, primary_key=True),
@@ -275,7 +276,7 @@ def envelope() -> list[Column[object]]:
     ]
 
 
-def column_type(field: Field) -> TypeEngine[object]:
+def column_type(field: Field) -> TypeEngine[Any]:
     match field.kind:
         case "decimal":
             return DecimalText(field.precision or (38, 10))
@@ -326,7 +327,7 @@ def _child(name: str, field: Field, parent: str, metadata: MetaData) -> Table:
 
 def _index(entity: Entity, table: Table) -> None:
     wanted = [rule[0] for rule in entity.match] + [entity.code]
-    existing = {index.name for index in table.indexes}
+    existing = {str(index.name) for index in table.indexes}
     for name in wanted:
         if name not in entity.field:
             continue
@@ -335,5 +336,3 @@ def _index(entity: Entity, table: Table) -> None:
         if index not in existing:
             Index(index, func.lower(column))
             existing.add(index)
-
-

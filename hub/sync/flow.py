@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection
-from xxhash import xxh3_64_hexdigest
 
 from hub.connector import Capabilities, Stream
 from hub.entity import Entity
@@ -20,6 +19,7 @@ from hub.settings import EngineSettings, FlowSettings
 from hub.store.session import Store
 from hub.store.tables import stamp
 from hub.store.types import dump
+from hub.sync.rows import fingerprint
 
 READ = ("created", "updated", "unchanged", "quarantined", "waiting", "conflicted", "skipped")
 WRITTEN = ("created", "updated", "deleted", "unchanged", "rejected", "waiting", "retry")
@@ -77,9 +77,7 @@ class Flow:
     def identity(self) -> str:
         """Changes when the flow's notion of «the same row» does: then its state must be re-based."""
         m = self.mapping
-        return xxh3_64_hexdigest(
-            dump([list(m.key), m.modified, self.stream.name, self.entity.name])
-        )
+        return fingerprint(dump([list(m.key), m.modified, self.stream.name, self.entity.name]))
 
     def project(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The stored values as the view's fields that this mapping covers."""

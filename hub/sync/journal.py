@@ -69,7 +69,9 @@ def apply(work: Work, proposals: Sequence[Proposal]) -> list[Proposal]:
     for entity, group in _by_entity(accepted).items():
         rows = [_journal_row(work, p) for p in group]
         new = [p.record for p in group if p.op == "create"]
-        old = list({p.record.id: p.record for p in group if p.op != "create" and _moves(p)}.values())
+        old = list(
+            {p.record.id: p.record for p in group if p.op != "create" and _moves(p)}.values()
+        )
         records.save(work.connection, work.store, entity, new, new=True)
         records.save(work.connection, work.store, entity, old, new=False)
         bulk.insert(work.connection, work.store.metadata.tables["journal"], JOURNAL, rows)
@@ -108,6 +110,7 @@ def _validate(p: Proposal) -> list[Problem]:
         p.problems.extend(check(p.entity, merged, partial=False))
         return p.problems
     now = p.record.values
+    _fill_items(p)
     p.changes = {k: v for k, v in p.changes.items() if now.get(k) != v}
     if not p.changes:
         return p.problems
@@ -127,8 +130,17 @@ def _complete(p: Proposal) -> None:
         column = p.entity.column(declared.name)
         if declared.default is not None and column not in p.changes:
             p.changes[column] = declared.default
+    _fill_items(p)
     if p.entity.role:
         p.changes["roles"] = sorted({*p.changes.get("roles", ()), p.entity.role})
+
+
+def _fill_items(p: Proposal) -> None:
+    """Give the items of lists the defaults of their parts: an order line is open, say."""
+    for column, defaults in p.entity.item_defaults:
+        items = p.changes.get(column)
+        if items:
+            p.changes[column] = [{**defaults, **item} for item in items]
 
 
 def _views(entity: Entity, changes: Mapping[str, Any]) -> list[tuple[str, str]]:

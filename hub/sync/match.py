@@ -88,7 +88,8 @@ def links_of_records(
         )
         for row in connection.execute(query):
             *narrow, shadow, sent, text = row
-            found[narrow[2]] = Link(*narrow, load(shadow), load(sent) or {}, text)
+            link_ = Link(*narrow, load(shadow), load(sent) or {}, text)
+            found[link_.record_id] = link_
     return found
 
 
@@ -222,9 +223,7 @@ def find_by_code(
     found: dict[str, str] = {}
     twice: set[str] = set()
     for some in chunks(sorted(codes)):
-        query = select(column, table.c.id).where(
-            column.in_(some), table.c.deleted_at.is_(None)
-        )
+        query = select(column, table.c.id).where(column.in_(some), table.c.deleted_at.is_(None))
         for code, record_id in connection.execute(query):
             if code in found:
                 twice.add(code)

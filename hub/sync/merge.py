@@ -76,47 +76,41 @@ def merge(
     """
     base = shadow or {}
     out = Merged(shadow=dict(base), sent=dict(sent))
+    merging = _Merge(decide, out.clashes)
     for name, their in theirs.items():
-        our = ours.get(name)
         if name in frozen:
             continue
-        known = base.get(name, ABSENT)
+        our, known = ours.get(name), base.get(name, ABSENT)
+        is_our_spelling = name in sent and equal(name, our, sent[name])
+        agrees = equal(name, their, our) or covers(our, their)
         if known is not ABSENT and equal(name, their, known):
             if their != known:
                 out.shadow[name] = their
-            if not _agrees(name, their, our, equal) and not _is_ours(name, our, sent, equal):
-                out.differs = True
+            out.differs |= not agrees and not is_our_spelling
             continue
         out.shadow[name] = their
         out.sent.pop(name, None)
-        if _agrees(name, their, our, equal):
+        if agrees:
             continue
-        if known is not ABSENT and name in sent and equal(name, our, sent[name]):
+        if known is not ABSENT and is_our_spelling:
             known = our  # what we sent, in their spelling: we have not changed it since
-        merged = _merge_value(entity.field.get(name), name, known, our, their, decide, equal, out)
-        if merged is _KEEP_BASE:
-            if known is ABSENT:
-                out.shadow.pop(name, None)
-            else:
+        merged = merging.value(entity.field.get(name), name, (known, our, their))
+        if merged is UNDECIDED:
+            out.shadow.pop(name, None)
+            if known is not ABSENT:
                 out.shadow[name] = known
             continue
         if merged != our:
             out.changes[name] = merged
-        if not _agrees(name, their, merged, equal):
-            out.differs = True
+        out.differs |= not (equal(name, their, merged) or covers(merged, their))
     return out
 
 
-_KEEP_BASE: Any = object()
-
-
-def _agrees(name: str, their: Any, our: Any, equal: Equal) -> bool:
-    """Equal, or ours says more than theirs can: a mapping may cover some parts of an object only."""
-    return equal(name, their, our) or covers(our, their)
-
-
 def covers(whole: Any, part: Any) -> bool:
-    """Whether everything that *part* says stands in *whole*; a null says the same as an absence."""
+    """Whether everything that *part* says stands in *whole*; a null says the same as an absence.
+
+    A mapping may cover some parts of an object only: then ours says more than theirs can.
+    """
     if isinstance(part, dict):
         have = whole if isinstance(whole, dict) else {}
         return all(covers(have.get(k), v) for k, v in part.items())
@@ -125,131 +119,106 @@ def covers(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
-def _is_ours(name: str, our: Any, sent: Mapping[str, Any], equal: Equal) -> bool:
-    return name in sent and equal(name, our, sent[name])
+UNDECIDED: Any = object()
+"""A value that a person has to decide."""
+
+Three = tuple[Any, Any, Any]
+"""base (or ABSENT), ours, theirs."""
 
 
-def _merge_value(
-    declared: Field | None,
-    path: str,
-    base: Any,
-    ours: Any,
-    theirs: Any,
-    decide: Decide,
-    equal: Equal,
-    out: Merged,
-) -> Any:
-    """The merged value; `_KEEP_BASE` when a person has to decide."""
-    if declared is not None:
-        if declared.kind == "set":
-            return _merge_set(base, ours, theirs)
-        if declared.kind == "object" and isinstance(theirs, dict) and isinstance(ours, dict):
-            return _merge_object(declared.fields, path, base, ours, theirs, decide, equal, out)
-        if declared.kind == "list" and declared.key and _lists(ours, theirs):
-            return _merge_list(declared, path, base, ours, theirs, decide, equal, out)
-    if base is not ABSENT and base == ours:
-        refused = decide.refuses(path, ours)
-        verdict: Verdict = "ours" if refused else "theirs"
-        return _settle(path, base, ours, theirs, verdict, out, clash=refused)
-    if ours is None and base is ABSENT:
-        return theirs
-    if theirs is None and base is ABSENT:
-        return ours
-    return _settle(path, base, ours, theirs, decide(path, base, ours, theirs), out, clash=True)
+class _Merge:
+    """Merges single values; what both sides changed goes into `clashes`."""
 
+    def __init__(self, decide: Decide, clashes: list[Clash]) -> None:
+        self.decide, self.clashes = decide, clashes
 
-def _settle(
-    path: str, base: Any, ours: Any, theirs: Any, verdict: Verdict, out: Merged, *, clash: bool
-) -> Any:
-    if clash:
+    def value(self, declared: Field | None, path: str, three: Three) -> Any:
+        """The merged value, or UNDECIDED."""
+        base, ours, theirs = three
+        if declared is not None:
+            if declared.kind == "set":
+                return _merge_set(three)
+            if declared.kind == "object" and isinstance(theirs, dict) and isinstance(ours, dict):
+                return self.object(declared.fields, path, three)
+            if declared.kind == "list" and declared.key and _keyed(ours) and _keyed(theirs):
+                return self.list(declared, path, three)
+        if base is not ABSENT and base == ours:
+            if self.decide.refuses(path, ours):
+                return self._settle(path, three, "ours")
+            return theirs
+        if base is ABSENT and (ours is None or theirs is None):
+            return theirs if ours is None else ours
+        return self._settle(path, three, self.decide(path, *three))
+
+    def object(self, parts: tuple[Field, ...], path: str, three: Three) -> Any:
+        """Part by part; parts that theirs does not speak of stay."""
+        base, ours, theirs = three
+        declared = {p.name: p for p in parts}
+        merged = dict(ours)
+        for name, their in theirs.items():
+            our = ours.get(name)
+            known = base.get(name, ABSENT) if isinstance(base, dict) else ABSENT
+            if their == our or (known is not ABSENT and their == known):
+                continue
+            value = self.value(declared.get(name), f"{path}.{name}", (known, our, their))
+            if value is UNDECIDED:
+                return UNDECIDED
+            merged[name] = value
+        return {k: v for k, v in merged.items() if v is not None} or None
+
+    def list(self, declared: Field, path: str, three: Three) -> Any:
+        """Item by item, by key: ours in their order, then what was added there."""
+        base, ours, theirs = three
+        if self.decide.refuses(path, ours):
+            return self._settle(path, three, "ours")
+        if base == ours:
+            return theirs
+        key = declared.key
+        old = {i.get(key): i for i in base} if _keyed(base) else {}
+        here = {i.get(key): i for i in ours}
+        there = {i.get(key): i for i in theirs}
+        merged: list[Any] = []
+        for name, item in here.items():
+            at = f"{path}[{name}]"
+            kept = item
+            if name in there:
+                kept = self.object(
+                    declared.fields, at, (old.get(name, ABSENT), item, there[name])
+                ) or {key: name}
+            elif name in old and covers(item, old[name]):
+                continue  # removed there, untouched here
+            elif name in old:
+                kept = self._settle(
+                    at, (old[name], item, None), self.decide(at, old[name], item, None)
+                )
+            if kept is UNDECIDED:
+                return UNDECIDED
+            if kept is not None:
+                merged.append(kept)
+        for name, item in there.items():
+            if name not in here and (name not in old or not covers(item, old[name])):
+                merged.append(item)  # added there, or removed here and edited there
+        return merged or None
+
+    def _settle(self, path: str, three: Three, verdict: Verdict) -> Any:
+        base, ours, theirs = three
         shown = None if base is ABSENT else base
-        out.clashes.append(Clash(path, shown, ours, theirs, verdict))
-    if verdict == "review":
-        return _KEEP_BASE
-    return theirs if verdict == "theirs" else ours
+        self.clashes.append(Clash(path, shown, ours, theirs, verdict))
+        if verdict == "review":
+            return UNDECIDED
+        return theirs if verdict == "theirs" else ours
 
 
-def _lists(*values: Any) -> bool:
-    return all(isinstance(v, list) and all(isinstance(i, dict) for i in v) for v in values)
+def _keyed(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(i, dict) for i in value)
 
 
-def _merge_set(base: Any, ours: Any, theirs: Any) -> list[str] | None:
+def _merge_set(three: Three) -> list[str] | None:
+    """Additions and removals of both sides; nothing clashes."""
+    base, ours, theirs = three
     old = set() if base in (ABSENT, None) else set(base)
     here, there = set(ours or ()), set(theirs or ())
-    merged = (here | (there - old)) - (old - there)
-    return sorted(merged) or None
-
-
-def _merge_object(
-    parts: tuple[Field, ...],
-    path: str,
-    base: Any,
-    ours: dict[str, Any],
-    theirs: dict[str, Any],
-    decide: Decide,
-    equal: Equal,
-    out: Merged,
-) -> Any:
-    declared = {p.name: p for p in parts}
-    merged = dict(ours)
-    for name, their in theirs.items():
-        our = ours.get(name)
-        known = base.get(name, ABSENT) if isinstance(base, dict) else ABSENT
-        if their == our or (known is not ABSENT and their == known):
-            continue
-        value = _merge_value(
-            declared.get(name), f"{path}.{name}", known, our, their, decide, equal, out
-        )
-        if value is _KEEP_BASE:
-            return _KEEP_BASE
-        merged[name] = value
-    return {k: v for k, v in merged.items() if v is not None} or None
-
-
-def _merge_list(
-    declared: Field,
-    path: str,
-    base: Any,
-    ours: list[dict[str, Any]],
-    theirs: list[dict[str, Any]],
-    decide: Decide,
-    equal: Equal,
-    out: Merged,
-) -> Any:
-    if base == ours:
-        return theirs
-    key = declared.key
-    old = {i.get(key): i for i in base} if _lists(base) else {}
-    here = {i.get(key): i for i in ours}
-    there = {i.get(key): i for i in theirs}
-    merged: list[dict[str, Any]] = []
-    for name, item in here.items():
-        if name in there:
-            value = _merge_object(
-                declared.fields,
-                f"{path}[{name}]",
-                old.get(name, ABSENT),
-                item,
-                there[name],
-                decide,
-                equal,
-                out,
-            )
-            if value is _KEEP_BASE:
-                return _KEEP_BASE
-            merged.append(value or {key: name})
-        elif name not in old:
-            merged.append(item)  # added here
-        elif not covers(item, old[name]):  # removed there, edited here
-            verdict = decide(f"{path}[{name}]", old[name], item, None)
-            if _settle(f"{path}[{name}]", old[name], item, None, verdict, out, clash=True):
-                if verdict == "review":
-                    return _KEEP_BASE
-                merged.append(item)
-    for name, item in there.items():
-        if name not in here and (name not in old or not covers(item, old[name])):
-            merged.append(item)  # added there, or removed here and edited there: the edit survives
-    return merged or None
+    return sorted((here | (there - old)) - (old - there)) or None
 
 
 def is_spelling(sent: Any, stored: Any) -> bool:

@@ -45,7 +45,9 @@ class Policy:
         return f"owner {owner}" if owner else policy
 
     def _of(self, path: str) -> tuple[str, str]:
-        rule = self._flow.mapping.rules.get(path.split(".")[0].split("[")[0])
+        rule = self._flow.mapping.rules.get(
+            path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
+        )
         settings = self._flow.settings
         policy = (rule.policy if rule else "") or ""
         owner = (rule.owner if rule else "") or ""
@@ -54,7 +56,7 @@ class Policy:
         return settings.policy, settings.owner if settings.policy == "owner" else ""
 
     def _latest(self, path: str) -> Verdict:
-        column = self._flow.entity.column(path.split(".")[0].split("[")[0])
+        column = self._flow.entity.column(path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0])
         ours_at = self._since(column)
         if not ours_at or not self._theirs_at:
             return "theirs"

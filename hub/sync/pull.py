@@ -333,9 +333,11 @@ class _Intake:
 
     def _identified(self, rows: list[Incoming]) -> list[Incoming]:
         unlinked = [r for r in rows if r.link is None]
-        hits = match(
-            self.connection, self.store, self.flow, [r.values for r in unlinked]
-        ) if unlinked else []
+        hits = (
+            match(self.connection, self.store, self.flow, [r.values for r in unlinked])
+            if unlinked
+            else []
+        )
         record_of: dict[str, str] = {}
         used: set[str] = set()
         for row, hit in zip(unlinked, hits, strict=True):
@@ -531,9 +533,7 @@ class _Intake:
         bulk.upsert(self.connection, table, LINK, old, on=["source_id", "external_id", "part"])
         journal.wake(self.work, [v[4] for v in new])
         if self.run.full_read and new:
-            ids = links_of_rows(
-                self.connection, self.store, flow.source_id, [v[1] for v in new]
-            )
+            ids = links_of_rows(self.connection, self.store, flow.source_id, [v[1] for v in new])
             self._see(ids.values())
 
     def _save_clashes(self, rows: Iterable[Incoming]) -> None:
@@ -658,9 +658,7 @@ def pending_intents(work: Work, flow: Flow, ids: Collection[str]) -> dict[str, d
     return found
 
 
-def open_conflicts(
-    work: Work, source_id: int, ids: Collection[str]
-) -> dict[str, frozenset[str]]:
+def open_conflicts(work: Work, source_id: int, ids: Collection[str]) -> dict[str, frozenset[str]]:
     """Fields that wait for a steward, by record id, between this source and the hub."""
     table = work.store.metadata.tables["conflict"]
     found: dict[str, set[str]] = {}
@@ -673,9 +671,7 @@ def open_conflicts(
     return {k: frozenset(v) for k, v in found.items()}
 
 
-def save_conflicts(
-    work: Work, flow: Flow, found: Iterable[tuple[Incoming, Clash]]
-) -> None:
+def save_conflicts(work: Work, flow: Flow, found: Iterable[tuple[Incoming, Clash]]) -> None:
     """Journal every clash: open for a steward, or decided, with the loser's value."""
     rows = []
     found = list(found)

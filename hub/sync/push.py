@@ -155,9 +155,7 @@ def _decide_delete(flow: Flow, m: Mark) -> None:
         m.outcome = "unchanged"
 
 
-def _difference(
-    flow: Flow, record: Record, link: Link, frozen: frozenset[str]
-) -> dict[str, Any]:
+def _difference(flow: Flow, record: Record, link: Link, frozen: frozenset[str]) -> dict[str, Any]:
     shadow, equal = link.shadow or {}, flow.mapping.equal
     out = {}
     for name, value in flow.project(record.values).items():
@@ -189,9 +187,7 @@ def _refer(env: Env, work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
     for m, ref, source_id, record_id in uses:
         if (source_id, record_id) in known:
             continue
-        writers = [
-            f for f in env.flows.values() if f.source_id == source_id and f.settings.writes
-        ]
+        writers = [f for f in env.flows.values() if f.source_id == source_id and f.settings.writes]
         if not writers:
             _unreachable(m, ref, record_id)
             continue
@@ -216,9 +212,7 @@ def _ask(work: Work, asked: Iterable[tuple[str, str, int]]) -> None:
     """Mark referred records that are not marked yet; those that are keep their place."""
     outbox = work.store.metadata.tables["outbox"]
     for flow, record_id, _ in sorted(set(asked)):
-        there = select(outbox.c.flow).where(
-            outbox.c.flow == flow, outbox.c.record_id == record_id
-        )
+        there = select(outbox.c.flow).where(outbox.c.flow == flow, outbox.c.record_id == record_id)
         if work.connection.execute(there).first() is None:
             journal.mark(work, [(flow, record_id, 0)])
 
@@ -274,9 +268,7 @@ def _external(work: Work, flow: Flow, marks: Sequence[Mark]) -> Mapping[str, str
     found = _keys_in_connection(work, flow, wanted)
     for (entity, by), ids in coded.items():
         declared = work.store.entities[entity]
-        for record in records.load(
-            work.connection, work.store, declared.stored, ids
-        ).values():
+        for record in records.load(work.connection, work.store, declared.stored, ids).values():
             found[record.id] = str(record.values.get(declared.column(by), ""))
     return found
 
@@ -288,9 +280,7 @@ def _keys_in_connection(work: Work, flow: Flow, ids: Collection[str]) -> dict[st
     return {record_id: external_id for (_, record_id), external_id in found.items()}
 
 
-def _with_keys(
-    flow: Flow, sent: Mapping[str, Any], external: Mapping[str, str]
-) -> dict[str, Any]:
+def _with_keys(flow: Flow, sent: Mapping[str, Any], external: Mapping[str, str]) -> dict[str, Any]:
     """A copy of the values with references as external ids."""
     if not flow.mapping.refs:
         return dict(sent)
@@ -307,9 +297,7 @@ def _remember_sent(work: Work, m: Mark) -> None:
     assert m.link is not None
     table = work.store.metadata.tables["link"]
     work.connection.execute(
-        update(table)
-        .where(table.c.id == m.link.id)
-        .values(sent=dump({**m.link.sent, **m.sent}))
+        update(table).where(table.c.id == m.link.id).values(sent=dump({**m.link.sent, **m.sent}))
     )
 
 
@@ -323,7 +311,7 @@ def _open_intents(work: Work, flow: Flow, ids: Collection[str]) -> dict[str, Map
             table.c.record_id.in_(some),
         )
         for row in work.connection.execute(query):
-            found[row.record_id] = row._mapping
+            found[row.record_id] = row._asdict()
     return found
 
 
@@ -404,7 +392,9 @@ def _read_back(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
 
 def _look(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
     """Settle unknown outcomes by looking: never by sending again."""
-    updates = {str(m.intent["external_id"]): m for m in marks if m.intent and m.intent["external_id"]}
+    updates = {
+        str(m.intent["external_id"]): m for m in marks if m.intent and m.intent["external_id"]
+    }
     if updates:
         for row in connector.fetch(flow.stream, list(updates)):
             found = updates.get(flow.mapping.external_id(row))
@@ -487,8 +477,15 @@ def _link_created(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
         assert m.record is not None
         rows.append(
             (
-                flow.source_id, external_id, "", flow.entity.name, m.record_id, "active",
-                flow.mapping.version, m.result.version if m.result else None, work.at,
+                flow.source_id,
+                external_id,
+                "",
+                flow.entity.name,
+                m.record_id,
+                "active",
+                flow.mapping.version,
+                m.result.version if m.result else None,
+                work.at,
             )  # fmt: skip
         )
         proposals.append(
@@ -540,9 +537,7 @@ def _take_stored(
         _keep_shadow(work, flow, with_row, rows)
 
 
-def _keep_shadow(
-    work: Work, flow: Flow, marks: Sequence[Mark], rows: Sequence[Incoming]
-) -> None:
+def _keep_shadow(work: Work, flow: Flow, marks: Sequence[Mark], rows: Sequence[Incoming]) -> None:
     """For a flow that only writes: the shadow is what we sent, whatever they made of it."""
     links = links_of_records(
         work.connection, work.store, flow.source_id, {m.record_id for m in marks}
@@ -601,9 +596,7 @@ def _close_intents(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
     for state, ids in states.items():
         for some in records.chunks(ids):
             work.connection.execute(
-                update(table)
-                .where(table.c.id.in_(some))
-                .values(state=state, settled_at=work.at)
+                update(table).where(table.c.id.in_(some)).values(state=state, settled_at=work.at)
             )
 
 
@@ -733,6 +726,4 @@ def _ghost(work: Work, flow: Flow, m: Mark) -> None:
     if m.link is None:
         return
     table = work.store.metadata.tables["link"]
-    work.connection.execute(
-        update(table).where(table.c.id == m.link.id).values(state="ghost")
-    )
+    work.connection.execute(update(table).where(table.c.id == m.link.id).values(state="ghost"))

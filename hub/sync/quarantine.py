@@ -163,7 +163,7 @@ def waiting_for(work: Work, keys: Iterable[tuple[int, str]]) -> list[Parked]:
                 table.c.waits_source == source_id,
                 table.c.waits_key.in_(some),
             )
-            found += [entry_of(row._mapping) for row in work.connection.execute(query)]
+            found += [entry_of(row._asdict()) for row in work.connection.execute(query)]
     return sorted(found, key=lambda entry: entry.id)
 
 

@@ -97,9 +97,7 @@ class Remote:
     def _failed(self) -> None:
         breaker, state = self.env.settings.breaker, self._state()
         failures = (state.failures if state else 0) + 1
-        until = (
-            stamp(self.env.clock.now() + breaker.open) if failures >= breaker.failures else None
-        )
+        until = stamp(self.env.clock.now() + breaker.open) if failures >= breaker.failures else None
         self._save(failures=failures, open_until=until)
 
     def _worked(self) -> None:

@@ -60,7 +60,7 @@ def _untag(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
-        (tag, inner), = value.items()
+        ((tag, inner),) = value.items()
         match tag:
             case "$decimal":
                 return Decimal(inner)

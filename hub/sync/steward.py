@@ -258,7 +258,7 @@ def quarantine_fix(
             flow=row.flow,
             hint="Correct the record in its own system, then replay the entry.",
         )
-    entry = quarantine.entry_of(row._mapping)
+    entry = quarantine.entry_of(row._asdict())
     corrected = {**decode(entry.row), **changes}
     entry.row = encode(corrected)
     before = entry.row_hash
@@ -302,7 +302,7 @@ def quarantine_replay(
     total: dict[str, int] = {}
     for name in sorted({row.flow for row in rows}):
         inward = [
-            quarantine.entry_of(r._mapping)
+            quarantine.entry_of(r._asdict())
             for r in rows
             if r.flow == name and r.direction == "in" and not r.external_id.startswith("?")
         ]
@@ -412,9 +412,7 @@ def _conflict_json(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def conflict_resolve(
-    env: Env, id_: str, choice: str, value: Any, *, by: str
-) -> dict[str, Any]:
+def conflict_resolve(env: Env, id_: str, choice: str, value: Any, *, by: str) -> dict[str, Any]:
     """Decide: keep ours, take theirs, or a third value.  Both sides are then brought to it."""
     table = env.store.metadata.tables["conflict"]
     with env.work("decide", by) as work:
@@ -473,14 +471,18 @@ def _agree(work: Any, row: Row[Any], field: str, theirs: Any) -> None:
 
 
 def _resolve_delete(env: Env, work: Any, row: Row[Any], record: Record, choice: str) -> None:
-    """theirs: it goes here too; ours: the link is dropped, so that the record is made there again."""
+    """theirs: it goes here too; ours: the link is dropped, and the record made there again."""
     link = work.store.metadata.tables["link"]
     clause = (link.c.source_id == row.source_id, link.c.external_id == row.external_id)
     if choice == "theirs":
         work.connection.execute(update(link).where(*clause).values(state="ghost"))
         journal.apply(
             work,
-            [Proposal(record, env.store.entities[row.entity], op="archive", envelope={"active": False})],
+            [
+                Proposal(
+                    record, env.store.entities[row.entity], op="archive", envelope={"active": False}
+                )
+            ],
         )
         return
     work.connection.execute(link.delete().where(*clause))

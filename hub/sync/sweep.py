@@ -119,9 +119,7 @@ def apply(work: Work, flow: Flow, gone: Sequence[Gone]) -> int:
     return len(proposals)
 
 
-def _proposal(
-    work: Work, flow: Flow, g: Gone, record: records.Record, policy: str
-) -> Proposal:
+def _proposal(work: Work, flow: Flow, g: Gone, record: records.Record, policy: str) -> Proposal:
     base = Proposal(
         record,
         flow.entity,

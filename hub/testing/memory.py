@@ -1,4 +1,4 @@
-"""A remote system in memory that normalises, fails and crashes as it is told, and counts its writes."""
+"""A remote system in memory that normalises, fails and forgets as it is told, and counts writes."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,11 +1,11 @@
 """A hub in miniature: the real engine and store, remote systems in memory, a clock that waits.
 
-    world = World("sqlite://")
-    crm = world.system("crm")
-    world.flow("crm-customers", "crm", CUSTOMER)
-    crm.put("customers", {"code": "C1", "name": "Ada"})
-    world.sync()
-    world.customer("C1")["name"]
+world = World("sqlite://")
+crm = world.system("crm")
+world.flow("crm-customers", "crm", CUSTOMER)
+crm.put("customers", {"code": "C1", "name": "Ada"})
+world.sync()
+world.customer("C1")["name"]
 """
 
 import random
@@ -48,12 +48,15 @@ class World:
     """Systems, flows and one hub.  `owner` names the worker that acts."""
 
     def __init__(self, url: str, *, seed: int = 1, fault: FaultPoint = no_fault) -> None:
-        self.clock, self.rng = StillClock(), random.Random(seed)
-        self.store = Store.open(url, ENTITIES, fault=lambda name: self.fault(name))
-        self.store.create_all()
         self.fault = fault
+        self.clock, self.rng = StillClock(), random.Random(seed)
+        self.store = Store.open(url, ENTITIES, fault=self._pass)
+        self.store.create_all()
         self.systems: dict[str, MemorySystem] = {}
         self.flows: dict[str, Flow] = {}
+
+    def _pass(self, name: str) -> None:
+        self.fault(name)  # looked up each time: a test may set another
 
     def system(self, name: str, **options: Any) -> MemorySystem:
         self.systems[name] = MemorySystem(self.clock, **options)
@@ -98,7 +101,7 @@ class World:
             self.clock,
             ids,
             self.rng,
-            lambda name: self.fault(name),
+            self._pass,
             self.flows,
             EngineSettings(),
         )

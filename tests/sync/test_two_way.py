@@ -1,4 +1,4 @@
-"""Two systems and the hub between them: nothing lost, nothing made twice, nothing written at rest."""
+"""Two systems and the hub between them: nothing lost, nothing made twice, no write at rest."""
 
 from datetime import timedelta
 
@@ -318,8 +318,9 @@ def test_a_row_edited_while_it_is_read_is_not_lost(world):
     erp = world.system("erp", capabilities=Capabilities(read_page=3))
     world.flow("erp-customers", "erp", CODED, direction="in")
     keys = [erp.put("customers", {"code": f"C{n}", "name": "old"}) for n in range(9)]
-    erp.on_page = lambda: erp.put("customers", {"id": keys[0], "name": "new"}) and setattr(
-        erp, "on_page", lambda: None
+    erp.on_page = lambda: (
+        erp.put("customers", {"id": keys[0], "name": "new"})
+        and setattr(erp, "on_page", lambda: None)
     )
 
     world.sync()

@@ -648,7 +648,7 @@ def test_a_wrong_setting_is_named(server, changes, message):
 
 
 def test_a_stream_needs_its_path(server):
-    with pytest.raises(ConfigError, match="streams.a.path is missing"):
+    with pytest.raises(ConfigError, match=r"streams.a.path is missing"):
         Rest({**settings(server), "streams": {"a": {}}})
 
 

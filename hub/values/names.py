@@ -4,9 +4,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from hub.model.places import PLACES
-from hub.model.simplified import TABLE as SIMPLIFIED
-from hub.model.texts import NOT_TEXT, fold
+from hub.values.places import PLACES
+from hub.values.simplified import TABLE as SIMPLIFIED
+from hub.values.texts import NOT_TEXT, fold
 
 MAX_LENGTH = 500
 

@@ -57,3 +57,8 @@ def _fold(text: str) -> str:
 def _folded_once(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.split())
+
+
+def table_rows(rows: str) -> list[list[str]]:
+    """The rows of a table of names; an indented line continues the one before."""
+    return [r.split("|") for r in rows.strip().replace("\n  ", "").split("\n")]
