@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub import values
-from hub.model import identifiers, texts
+from hub.values import identifiers, numbers, reach, texts, times
 from hub.values import (
     clean_text,
     compact_identifier,
