@@ -6,6 +6,7 @@ language.  `_()` only marks a text for the extractor; who shows it translates it
 
 import gettext
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from hub.errors import HubError, Problem, fill
 
 LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "zh")
+# A place that is put before another template.
+PREFIX = re.compile(r"\{\w+\}(?:, line \{\w+\})?: ")
 # The values of a template that are messages themselves, from marshmallow or a connector.
 _MESSAGES = ("message", "reason")
 
@@ -45,8 +48,14 @@ def _catalog(language: str) -> gettext.NullTranslations:
 
 def translate(template: str, language: str) -> str:
     """The template in the language; itself where there is no translation."""
-    # gettext answers the empty text with the header of the catalog.
-    return _catalog(language).gettext(template) if template and language != "en" else template
+    if not template or language == "en":  # gettext answers "" with the header of the catalog
+        return template
+    catalog = _catalog(language)
+    translated = catalog.gettext(template)
+    if translated == template and (found := PREFIX.match(template)):
+        rest = template[found.end() :]
+        return catalog.gettext(found[0]) + catalog.gettext(rest) if rest else translated
+    return translated
 
 
 def say(template: str, language: str, **values: Any) -> str:
@@ -62,7 +71,10 @@ def _said(values: Mapping[str, Any], language: str) -> dict[str, Any]:
 
 
 def render(trouble: HubError | Problem, language: str) -> str:
-    """The message of an error or a problem, without its hint."""
+    """The message of an error or a problem, without its hint; of several problems a line each."""
+    problems = getattr(trouble, "problems", ())
+    if problems and isinstance(trouble, HubError):
+        return "\n".join(render(problem, language) for problem in problems)
     if isinstance(trouble, HubError):
         return say(trouble.template, language, **trouble.values)
     where = f"{trouble.field}: " if trouble.field else ""

@@ -57,7 +57,8 @@ class Redactor(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self.scrub(record.getMessage()), ()
         if record.exc_info:
-            record.exc_text = self.scrub("".join(traceback.format_exception(*record.exc_info)))
+            text = "".join(traceback.format_exception(*record.exc_info))
+            record.exc_text = self.scrub(text.rstrip("\n"))
         return True
 
 

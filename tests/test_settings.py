@@ -227,7 +227,10 @@ def test_the_dataclasses_and_the_declarations_have_the_same_defaults():
         ("connections: {erp: {}}", "'connections.erp.connector' is missing"),
         ("connections: {'a b': {connector: sql}}", "a name is made of letters"),
         ("connections: {erp: {connector: sql, timezone: Mars}}", "'Mars': not a time zone"),
-        (FLOWS + "    schedule: sometimes", ":7: setting 'flows.customers.schedule' is 'sometimes'"),
+        (
+            FLOWS + "    schedule: sometimes",
+            ":7: setting 'flows.customers.schedule' is 'sometimes'",
+        ),
         (FLOWS + "    schedule: every 0", "not a schedule"),
         (FLOWS + "    schedule: 99 * * * *", "not a schedule"),
         (FLOWS + "    policy: mine", "must be one of latest, hub, remote, fill, review, owner"),
@@ -360,7 +363,9 @@ def test_the_starter_file_is_valid_also_with_its_comments_opened(home):
     write(home, starter)
     assert load(home).flows == {}
 
-    opened = re.sub(r"(?m)^#( {0,3}[a-z ]+:| {4,})", r"\1", starter).replace("\n language", "\nlanguage")
+    opened = re.sub(r"(?m)^#( {0,3}[a-z ]+:| {4,})", r"\1", starter).replace(
+        "\n language", "\nlanguage"
+    )
     write(home, re.sub(r"(?m)^ (database|language):", r"\1:", opened))
 
     settings = load(home)

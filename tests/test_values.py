@@ -12,7 +12,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub import values
-from hub.values import identifiers, numbers, reach, texts, times
 from hub.values import (
     clean_text,
     compact_identifier,
@@ -24,15 +23,20 @@ from hub.values import (
     distribute,
     email_address,
     fold,
+    identifiers,
     instant_from_epoch_ms,
     instant_text,
     money_round,
     name_key,
+    numbers,
     parse_decimal,
     partial_date,
     person_key,
     phone_number,
+    reach,
     round_half_up,
+    texts,
+    times,
     valid_identifier,
 )
 

@@ -4,19 +4,32 @@
 writes the reasons for values that failed it.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 
-from hub import values as rules
 from hub.entity import Entity, Field
 from hub.errors import Problem, fill
+from hub.model.kinds import (
+    DUPLICATE,
+    NOT_LIST,
+    NOT_OBJECT,
+    REQUIRED,
+    UNKNOWN,
+    UNKNOWN_HINT,
+    Test,
+    explain,
+    is_object,
+    is_plain_text,
+    normalise,
+    problem,
+    shown,
+    size_of,
+    test_of,
+)
 from hub.values.texts import is_clean
+
 
 def check(entity: Entity, values: Mapping[str, Any], *, partial: bool) -> list[Problem]:
     """What is wrong with these canonical values; all of it, in the order of the values.
@@ -45,8 +58,8 @@ class _Shape:
         self.fields = {f.name: f for f in parts}
         self.key = key
         self.nested = {f.name: _Shape(f.fields, key=f.key) for f in parts if f.fields}
-        self.tests = {f.name: self._test(f) for f in parts}
-        self.partial_tests = {f.name: self._test(f, partial=True) for f in parts}
+        self.tests = {f.name: self.test_of(f) for f in parts}
+        self.partial_tests = {f.name: self.test_of(f, partial=True) for f in parts}
         if allow_ext:
             self.tests["ext"] = self.partial_tests["ext"] = is_object
         self.sizes = {f.name: size_of(f) for f in parts if is_plain_text(f)}
@@ -116,9 +129,9 @@ class _Shape:
             if field.required or field.name == self.key:
                 yield problem("required", REQUIRED, at, None)
         elif shape is None:
-            problem = explain(field, value, at)
-            if problem:
-                yield problem
+            found = explain(field, value, at)
+            if found:
+                yield found
         elif field.kind == "object":
             if type(value) is dict:
                 yield from shape.problems(value, partial, f"{at}.")

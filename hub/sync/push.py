@@ -456,9 +456,23 @@ def settle(env: Env, work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) ->
     _link_created(work, flow, made)
     _take_stored(env, work, flow, run, [m for m in made if m.outcome != "unread"], taken)
     _close_intents(work, flow, marks)
-    _take_stored(env, work, flow, run, [m for m in marks if m.outcome == "conflict"], taken)
+    stale = [m for m in marks if m.outcome == "conflict"]
+    _take_stored(env, work, flow, run, stale, taken)
+    _save_versions(work, stale)
     _finish(work, flow, run, marks)
     return taken
+
+
+def _save_versions(work: Work, marks: Sequence[Mark]) -> None:
+    """What the system says its version is now: the next write is made against it."""
+    table = work.store.metadata.tables["link"]
+    for m in marks:
+        if m.link is not None and m.result is not None:
+            work.connection.execute(
+                update(table)
+                .where(table.c.id == m.link.id)
+                .values(external_version=m.result.version)
+            )
 
 
 def _link_created(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:

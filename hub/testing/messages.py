@@ -1,37 +1,43 @@
 """The texts that people read, found in the source: what `hub/locale` must translate.
 
 Found are the first argument of every error class, `hint=` and `help=`, the message of `Problem` and
-`BadRow`, the help of a setting, `_()`, and the same in the page templates.  A text may stand in a
-variable of the same function or module, or in an `a if … else b`.
+`BadRow`, the help of a setting, `_()`, and the same in the page templates; also what a function
+passes on to one of these.  A text may stand in a variable, a constant of any module, a dict of
+constants, or in an `a if … else b`.
 """
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from hub import errors
+from hub.i18n import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("hub", "connectors", "plugins")
-# The argument of a call that is a text: by place and by name.
-TEXTS: dict[str, tuple[int, str]] = {
-    "_": (0, ""),
-    "Problem": (1, "message"),
-    "BadRow": (2, "message"),
-    "ValidationError": (0, "message"),
-    **dict.fromkeys(
-        ("Text", "Url", "Secret", "Number", "Flag", "Nested", "Duration", "Fraction", "_count"),
-        (0, "help"),
-    ),
-    **dict.fromkeys(("_schedule", "_folder"), (0, "help")),
-    **dict.fromkeys(("_part", "_named"), (1, "help")),
-    **dict.fromkeys(("unknown",), (0, "template")),
+# The arguments of a call that are texts: by place, and by name.
+TEXTS: dict[str, set[tuple[int, str]]] = {
+    "_": {(0, "")},
+    "Problem": {(1, "message"), (4, "hint")},
+    "BadRow": {(2, "message")},
+    "ValidationError": {(0, "message")},
+    **{
+        name: {(0, "help")}
+        for name in ("Text", "Url", "Secret", "Number", "Flag", "Nested", "Duration", "Fraction")
+    },
 }
 EVERYWHERE = ("hint", "help", "epilog")
+# Here a ValueError is what a value or a lens has to say; it becomes a `Problem`.
+VALUES = ("hub/values", "hub/model", "hub/mapping")
 IN_TEMPLATE = re.compile(r"""\b_\((["'])((?:\\.|(?!\1).)*)\1""")
+CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
+
+Calls = dict[str, set[tuple[int, str]]]
+Scope = dict[str, list[ast.expr]]
 
 
 @dataclass(frozen=True, order=True)
@@ -42,45 +48,143 @@ class Message:
     plural: str = ""
 
 
+@dataclass
+class Source:
+    """The files, and what they declare that reaches across them."""
+
+    trees: dict[str, ast.Module]
+    calls: Calls = field(default_factory=lambda: defaultdict(set))
+    private: dict[str, Calls] = field(default_factory=lambda: defaultdict(dict))
+    constants: Scope = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, places in TEXTS.items():
+            self.calls[name] |= places
+        for name in _error_classes(self.trees.values()):
+            self.calls[name].add((0, "template"))
+        for tree in self.trees.values():
+            found = _assignments(tree.body)
+            self.constants |= {n: v for n, v in found.items() if CONSTANT.fullmatch(n)}
+        # A function that passes its argument on to a text is itself given a text.
+        while sum(self._learn(place, tree) for place, tree in self.trees.items()):
+            pass
+
+    def known(self, place: str) -> Calls:
+        return {**self.calls, **self.private[place]}
+
+    def _learn(self, place: str, tree: ast.Module) -> int:
+        known, learnt = self.known(place), 0
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("__"):
+                continue
+            names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]
+            keywords = names + [a.arg for a in node.args.kwonlyargs]
+            for text in _given_texts(node, known):
+                if isinstance(text, ast.Name) and text.id in keywords:
+                    at = names.index(text.id) if text.id in names else 99
+                    learnt += self._add(place, node.name, (at, text.id))
+        return learnt
+
+    def _add(self, place: str, name: str, text: tuple[int, str]) -> int:
+        scope: Calls = self.private[place] if name.startswith("_") else self.calls
+        before = scope.setdefault(name, set())
+        if text in before:
+            return 0
+        before.add(text)
+        return 1
+
+
+def _error_classes(trees: Iterable[ast.Module]) -> set[str]:
+    """Those of `hub.errors`, and every class of the source that is called and made like one."""
+    known = {n for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, Exception)}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and node.bases:
+                known.add(node.name)
+    return known
+
+
+def _assignments(statements: Iterable[ast.AST]) -> Scope:
+    scope: Scope = {}
+    for node in statements:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                _assigned(target, node.value, scope)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            _assigned(node.target, node.value, scope)
+    return scope
+
+
+def _assigned(target: ast.expr, value: ast.expr, scope: Scope) -> None:
+    if isinstance(target, ast.Name):
+        scope.setdefault(target.id, []).append(value)
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, given in zip(target.elts, value.elts, strict=False):
+            _assigned(one, given, scope)
+
+
+def _given_texts(node: ast.AST, calls: Calls) -> Iterator[ast.expr]:
+    """The arguments, anywhere in the node, that calls take for texts."""
+    for part in ast.walk(node):
+        found = _texts_of(part, calls) if isinstance(part, ast.Call) else _helps_of(part)
+        for text in found:
+            yield text.right if isinstance(text, ast.BinOp) and is_prefix(text.left) else text
+
+
+def is_prefix(node: ast.expr) -> bool:
+    """A place that is put before a message; both are translated, each by itself."""
+    return isinstance(node, ast.Constant) and bool(PREFIX.fullmatch(str(node.value)))
+
+
+def _helps_of(node: ast.AST) -> Iterator[ast.expr]:
+    pairs = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+    for key, value in pairs:
+        if isinstance(key, ast.Constant) and key.value == "help":
+            yield value
+
+
+def _texts_of(call: ast.Call, calls: Calls) -> Iterator[ast.expr]:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else name
+    places = calls.get(name, set())
+    for place, _keyword in places:
+        if place < len(call.args):
+            yield call.args[place]
+    names = {keyword for _place, keyword in places if keyword}
+    yield from (k.value for k in call.keywords if k.arg in EVERYWHERE or k.arg in names)
+
+
+# ------------------------------------------------------------------------------------ one file
+
+
 class _Finder(ast.NodeVisitor):
-    def __init__(self, place: str, calls: Mapping[str, tuple[int, str]]) -> None:
+    def __init__(self, place: str, source: Source) -> None:
         self.place = place
-        self.calls = calls
+        own: Calls = {"ValueError": {(0, "")}} if place.startswith(VALUES) else {}
+        self.calls = {**source.known(place), **own}
         self.found: list[Message] = []
-        self.formatted: list[Message] = []
-        self._scopes: list[dict[str, list[ast.expr]]] = []
+        self.built: list[Message] = []
+        self._scopes: list[Scope] = [source.constants]
 
     def visit_Module(self, node: ast.Module) -> None:
         self._inside(node, node.body)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._inside(node, list(ast.walk(node)))
+        self._inside(node, ast.walk(node))
 
-    def _inside(self, node: ast.AST, statements: list[Any]) -> None:
-        scope: dict[str, list[ast.expr]] = {}
-        for statement in statements:
-            if isinstance(statement, ast.Assign):
-                for target in statement.targets:
-                    _assigned(target, statement.value, scope)
-        self._scopes.append(scope)
+    def _inside(self, node: ast.AST, statements: Iterable[ast.AST]) -> None:
+        self._scopes.append(_assignments(statements))
         self.generic_visit(node)
         self._scopes.pop()
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else name
-        place, keyword = self.calls.get(name, (99, ""))
-        if place < len(node.args):
-            self._take(node.args[place])
-        for given in node.keywords:
-            if given.arg in EVERYWHERE or (keyword and given.arg == keyword):
-                self._take(given.value)
+        for text in _texts_of(node, self.calls):
+            self._take(text)
         self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value == "help":
-                self._take(value)
+        for text in _helps_of(node):
+            self._take(text)
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -91,59 +195,53 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _take(self, node: ast.expr, depth: int = 0) -> None:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
-            self.found.append(Message(node.value, self.place, node.lineno))
-        elif isinstance(node, ast.JoinedStr):
-            self.formatted.append(Message(ast.unparse(node), self.place, node.lineno))
-        elif isinstance(node, ast.IfExp):
-            self._take(node.body, depth)
-            self._take(node.orelse, depth)
-        elif isinstance(node, ast.BoolOp):
-            for value in node.values:
-                self._take(value, depth)
-        elif isinstance(node, ast.Name) and depth < 3:
-            for value in self._values(node.id):
-                self._take(value, depth + 1)
+        match node:
+            case ast.Constant(value=str(text)) if text:
+                self.found.append(Message(text, self.place, node.lineno))
+            case ast.BinOp(left=left, right=right) if is_prefix(left):
+                self._take(left, depth)
+                self._take(right, depth)
+            case ast.JoinedStr() | ast.BinOp():
+                self.built.append(Message(ast.unparse(node), self.place, node.lineno))
+            case _:
+                for part in self._parts(node) if depth < 4 else []:
+                    self._take(part, depth + 1)
 
-    def _values(self, name: str) -> list[ast.expr]:
-        return next((s[name] for s in reversed(self._scopes) if name in s), [])
-
-
-def _assigned(target: ast.expr, value: ast.expr, scope: dict[str, list[ast.expr]]) -> None:
-    if isinstance(target, ast.Name):
-        scope.setdefault(target.id, []).append(value)
-    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        for one, given in zip(target.elts, value.elts, strict=False):
-            _assigned(one, given, scope)
-
-
-def _calls(trees: Mapping[str, ast.Module]) -> dict[str, tuple[int, str]]:
-    """`TEXTS` with every error class: those of `hub.errors` and their subclasses anywhere."""
-    known = {n for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, Exception)}
-    for _round in range(2):
-        for tree in trees.values():
-            for node in ast.walk(tree):
-                bases = {ast.unparse(b).split(".")[-1] for b in getattr(node, "bases", [])}
-                if isinstance(node, ast.ClassDef) and bases & known:
-                    known.add(node.name)
-    return {**TEXTS, **dict.fromkeys(known, (0, "template"))}
+    def _parts(self, node: ast.expr) -> list[ast.expr]:
+        """The expressions that the value may come from."""
+        match node:
+            case ast.IfExp():
+                return [node.body, node.orelse]
+            case ast.BoolOp():
+                return node.values
+            case ast.Name(id=name):
+                return next((s[name] for s in reversed(self._scopes) if name in s), [])
+            case ast.Subscript(value=table):
+                return [v for d in self._parts(table) for v in getattr(d, "values", [])]
+            case ast.Call(func=ast.Attribute(value=table, attr="get")):
+                dicts = self._parts(table)
+                return [v for d in dicts for v in getattr(d, "values", [])] + node.args[1:]
+        return []
 
 
 def scan(root: Path = ROOT) -> tuple[list[Message], list[Message]]:
-    """All texts of the source, and those built with an f-string, which nobody can translate."""
-    files = [p for folder in FOLDERS for p in sorted((root / folder).rglob("*.py"))]
-    trees = {str(p.relative_to(root)): ast.parse(p.read_text(encoding="utf-8")) for p in files}
-    calls = _calls(trees)
+    """All texts of the source, and those put together at run time, which nobody can translate."""
+    source = _source(root)
     found: list[Message] = []
-    formatted: list[Message] = []
-    for place, tree in trees.items():
-        finder = _Finder(place, calls)
+    built: list[Message] = []
+    for place, tree in source.trees.items():
+        finder = _Finder(place, source)
         finder.visit(tree)
         found += finder.found
-        formatted += finder.formatted
+        built += finder.built
     for page in sorted((root / "hub").rglob("*.html")):
         found += _in_template(page.read_text(encoding="utf-8"), str(page.relative_to(root)))
-    return found, formatted
+    return found, built
+
+
+def _source(root: Path) -> Source:
+    files = [p for folder in FOLDERS for p in sorted((root / folder).rglob("*.py"))]
+    return Source({p.relative_to(root).as_posix(): ast.parse(p.read_bytes()) for p in files})
 
 
 def _in_template(text: str, place: str) -> Iterator[Message]:
@@ -152,23 +250,32 @@ def _in_template(text: str, place: str) -> Iterator[Message]:
         yield Message(match[2].replace("\\" + match[1], match[1]), place, line)
 
 
+# ------------------------------------------------------------------------------------ catalogs
+
+
+def untranslated(catalog: Mapping[Any, str], messages: Iterable[Message]) -> list[Message]:
+    """The messages without a translation, in the catalog of the standard library's gettext."""
+    return [m for m in messages if not catalog.get((m.text, 0) if m.plural else m.text)]
+
+
 def extract(
-    file: IO[bytes], keywords: Any, comment_tags: Any, options: Any
-) -> Iterator[tuple[int, str | None, str | tuple[str, str], list[str]]]:
-    """The extraction method that `babel.cfg` names: the texts of one file."""
-    text = file.read().decode("utf-8")
-    if text.lstrip().startswith("<"):
-        found = list(_in_template(text, ""))
-    else:
-        tree = ast.parse(text)
-        finder = _Finder("", _calls({"": tree}))
-        finder.visit(tree)
-        found = finder.found
-    for message in found:
-        plural = (message.text, message.plural)
-        yield (
-            message.line,
-            "ngettext" if message.plural else None,
-            plural if message.plural else (message.text),
-            [],
-        )
+    file: IO[bytes], keywords: Any, comment_tags: Any, options: Mapping[str, str]
+) -> Iterator[tuple[int, str | None, Any, list[str]]]:
+    """The extraction method that `babel.cfg` names; the texts of one file."""
+    path = Path(file.name).resolve().relative_to(ROOT).as_posix()
+    for message in scanned().get(path, []):
+        if message.plural:
+            yield message.line, "ngettext", (message.text, message.plural), []
+        else:
+            yield message.line, None, message.text, []
+
+
+_scanned: dict[str, list[Message]] = {}
+
+
+def scanned() -> dict[str, list[Message]]:
+    """All texts by file; the files are read once, since wrappers are found across them."""
+    if not _scanned:
+        for message in scan()[0]:
+            _scanned.setdefault(message.place, []).append(message)
+    return _scanned

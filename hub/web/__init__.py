@@ -1,5 +1,6 @@
 """The status page and the health checks.  Read-only; everything comes from `hub.context.Hub`."""
 
+import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -139,22 +140,34 @@ def serve_forever(
     app: Flask, host: str, port: int, stop: threading.Event, announce: Callable[[str], None]
 ) -> None:
     """Serve until *stop* is set.  ConfigError if the address cannot be had."""
-    from waitress import create_server  # type: ignore[import-untyped]
+    from waitress import create_server, wasyncore  # type: ignore[import-untyped]
 
+    sockets: dict[int, Any] = {}
+    with _listening(host, port) as listening:
+        server = create_server(app, sockets=[listening], map=sockets, ident="")
+        announce(f"http://{_shown(host)}:{listening.getsockname()[1]}/")
+        try:
+            while not stop.is_set():
+                wasyncore.loop(timeout=0.2, map=sockets, count=1)
+        finally:
+            server.task_dispatcher.shutdown()
+            server.close()
+            wasyncore.close_all(sockets)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _listening(host: str, port: int) -> socket.socket:
     try:
-        server = create_server(app, host=host, port=port, ident="")
-    except OSError as e:
+        family, *_rest, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, OverflowError) as e:
         raise ConfigError(
             "cannot serve on {host}:{port}: {reason}",
             host=host,
             port=port,
-            reason=e.strerror or str(e),
+            reason=getattr(e, "strerror", None) or str(e),
             hint="Choose another port: hub serve --port 8766",
         ) from e
-    # A name such as localhost may be two addresses, and so two sockets.
-    listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
-    announce(f"http://{host}:{listening[0][1]}/")
-    worker = threading.Thread(target=server.run, daemon=True)
-    worker.start()
-    stop.wait()
-    server.close()

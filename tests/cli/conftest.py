@@ -1,0 +1,256 @@
+"""`hub(...)` runs a command line over a fake of the facade."""
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hub.cli import app
+from hub.cli.base import State
+from hub.connector import Column, Stream
+from hub.settings import load_settings
+
+CONFIG = """\
+connections:
+  erp: {connector: sql, title: Our ERP}
+  shop: {connector: rest}
+flows:
+  customers: {connection: erp, mapping: erp/customer}
+  orders: {connection: shop, mapping: shop/order, direction: in, after: [customers]}
+"""
+STREAMS = [
+    Stream(
+        "customer",
+        key=("id",),
+        cursor_column="changed",
+        label="Customers",
+        columns={
+            "id": Column("integer", required=True, writable=False),
+            "name": Column("text", size=80),
+            "group": Column("integer", target="customer_group"),
+        },
+    )
+]
+
+
+def run(flow="customers", **values):
+    """One run as the facade describes it, in which every row is accounted for."""
+    counts = {"created": 1, "updated": 2, "unchanged": 3}
+    counts |= dict.fromkeys(("quarantined", "waiting", "conflicted", "skipped"), 0)
+    counts |= {k: v for k, v in values.items() if k in counts}
+    written = {"created": 4, "updated": 0, "deleted": 0, "unchanged": 0, "rejected": 0}
+    base = {
+        "run": "r1",
+        "flow": flow,
+        "direction": "both",
+        "state": "done",
+        "read": sum(counts.values()),
+        **counts,
+        "deleted": 0,
+        "written": {**written, "waiting": 0, "retry": 0},
+        "started_at": "2025-03-01T00:30:00Z",
+        "finished_at": "2025-03-01T00:30:02Z",
+        "seconds": 2.0,
+        "error": None,
+    }
+    return {**base, **values}
+
+
+def flow_status(flow="customers", **values):
+    base = {
+        "flow": flow,
+        "connection": "erp",
+        "direction": "both",
+        "state": "active",
+        "last_run": run(flow),
+        "next_due_at": "2025-03-01T00:35:00Z",
+        "paused_reason": None,
+    }
+    return {**base, "outbox": 1, "waiting": 2, "quarantined": 3, "conflicts": 4, **values}
+
+
+PARKED = {
+    "id": "q1",
+    "flow": "customers",
+    "direction": "in",
+    "kind": "quarantine",
+    "state": "open",
+    "external_id": "17",
+    "record_id": None,
+    "place": "",
+    "since": "2025-03-01T00:30:00Z",
+    "problems": [
+        {
+            "code": "required",
+            "message": "there is no entity {name!r}",
+            "field": "name",
+            "hint": "There are: {known}.",
+            "values": {"name": "x", "known": "a, b"},
+            "text": "name: there is no entity 'x'",
+        }
+    ],
+}
+CONFLICT = {
+    "id": "c1",
+    "kind": "field",
+    "entity": "customer",
+    "record_id": "u1",
+    "field": "name",
+    "flow": "customers",
+    "external_id": "17",
+    "base": "Ada",
+    "ours": "Ada L.",
+    "theirs": "Ada B.",
+    "at": "2025-03-01T00:30:00Z",
+    "state": "open",
+}
+RECORD = {
+    "entity": "customer",
+    "id": "u1",
+    "version": 2,
+    "active": True,
+    "updated_at": "2025-03-01T00:30:00Z",
+    "updated_by": "flow:customers",
+    "record": {"code": "C1", "name": "张三", "tags": ["a"]},
+    "links": [{"connection": "erp", "stream": "customer", "external_id": "17", "state": "active"}],
+    "journal": [
+        {"at": "2025-03-01T00:30:00Z", "op": "update", "origin": "flow:customers", "changes": {}}
+    ],
+}
+
+
+@dataclass
+class FakeHub:
+    """Answers with what a test puts into `answers`; an exception there is raised."""
+
+    settings: Any
+    answers: dict[str, Any] = field(default_factory=dict)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.calls.append(("closed",))
+
+    def _answer(self, name, default, *args):
+        self.calls.append((name, *args))
+        answer = self.answers.get(name, default)
+        answer = answer.get(args[0]) if isinstance(answer, dict) and name == "check" else answer
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def schema_state(self):
+        return self._answer("schema_state", {"current": "0001", "head": "0001", "ok": True})
+
+    def upgrade(self):
+        return self._answer("upgrade", ["0001"])
+
+    def check_connection(self, name):
+        return self._answer("check", {"erp": "ERP 1.0 as ada", "shop": "Shop as bob"}, name)
+
+    def discover(self, name):
+        yield from self._answer("discover", STREAMS, name)
+
+    def mappings(self):
+        one = SimpleNamespace(
+            entity=SimpleNamespace(name="customer"), stream="customer", key=("id",), version="abc"
+        )
+        return self._answer("mappings", {"erp/customer": one})
+
+    def sync(self, flows=(), *, full=False, progress):
+        for done in (500, 1000):
+            progress({"flow": "customers", "phase": "pull", "done": done, "total": 1000})
+        return self._answer("sync", [run()], tuple(flows), full)
+
+    def status(self):
+        return self._answer("status", {"flows": [flow_status()], "records": {"customer": 7}})
+
+    def runs(self, flow=None, limit=20):
+        return self._answer("runs", [run()], flow, limit)
+
+    def show(self, entity, key):
+        return self._answer("show", RECORD, entity, key)
+
+    def resume(self, flow, *, approve=0):
+        return self._answer("resume", None, flow, approve)
+
+    def quarantine_list(self, flow=None, code=None, limit=100):
+        return self._answer("quarantine_list", [PARKED], flow, code, limit)
+
+    def quarantine_show(self, id):
+        return self._answer("quarantine_show", {**PARKED, "row": {"id": 17, "name": None}}, id)
+
+    def quarantine_fix(self, id, changes):
+        fixed = {"id": id, "fixed": True, "counts": {"created": 1}}
+        return self._answer("quarantine_fix", fixed, id, changes)
+
+    def quarantine_replay(self, ids=(), flow=None):
+        return self._answer("quarantine_replay", {"created": 1}, tuple(ids), flow)
+
+    def quarantine_dismiss(self, ids, reason):
+        return self._answer("quarantine_dismiss", len(ids), tuple(ids), reason)
+
+    def conflicts_list(self, limit=100):
+        return self._answer("conflicts_list", [CONFLICT])
+
+    def conflict_resolve(self, id, choice, value=None):
+        return self._answer("conflict_resolve", CONFLICT, id, choice, value)
+
+    def run_forever(self, stop):
+        self._answer("run_forever", None, stop())
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home with two connections and two flows; the surroundings say nothing of the language."""
+    for name in ("HUB_LANG", "HUB_HOME", "HUB__LANGUAGE", "LC_ALL", "LC_MESSAGES", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("TZ", "UTC")
+    folder = tmp_path / "home"
+    (folder / "config").mkdir(parents=True)
+    (folder / "data").mkdir(mode=0o700)
+    (folder / "config" / "hub.yaml").write_text(CONFIG, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def fake(home, monkeypatch):
+    made = FakeHub(load_settings(home, {}, {}))
+
+    def opened(state, *, upgrade=False):
+        made.calls.append(("open", state.home, dict(state.overrides), upgrade))
+        if isinstance(made.answers.get("open"), BaseException):
+            raise made.answers["open"]
+        return made
+
+    monkeypatch.setattr(State, "hub", opened)
+    monkeypatch.setattr(State, "unready_hub", opened)
+    return made
+
+
+@pytest.fixture
+def hub(fake, home, capsys, monkeypatch):
+    monkeypatch.setenv("HUB_HOME", str(home))
+
+    def command(*args):
+        code = app.run([str(a) for a in args])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return command
