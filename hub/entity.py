@@ -171,6 +171,11 @@ class Entity:
         return {self.column(f.name): f.name for f in self.fields}
 
     @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Stored field → what a new record has there when nobody says otherwise."""
+        return {self.column(f.name): f.default for f in self.fields if f.default is not None}
+
+    @cached_property
     def item_defaults(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
         """(stored list field, defaults of its items' parts), for lists that have any."""
         found = []

@@ -556,7 +556,7 @@ def _error(layers: Layers, keys: Keys, message: str) -> ConfigError:
     return ConfigError(template, message=message, **said)
 
 
-def unknown(template: str, name: str, known: Iterable[str], **values: Any) -> ConfigError:
+def unknown(template: str, name: str, known: Iterable[str], /, **values: Any) -> ConfigError:
     """The error for a name that does not exist, with the nearest that does as its hint."""
     known = sorted(known)
     near = difflib.get_close_matches(name.lower(), known, n=1)

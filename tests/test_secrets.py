@@ -326,7 +326,7 @@ def test_the_log_shows_no_secret_not_even_in_a_traceback():
     redactor.add(SecretText(CANARY))
     handler = logging.StreamHandler(stream)
     handler.addFilter(redactor)
-    log = logging.Logger("test")  # noqa: LOG001 - apart from the hub's own
+    log = logging.Logger("test")
     log.addHandler(handler)
 
     try:

@@ -14,8 +14,8 @@ from hub.cli.reference import annotated
 from hub.errors import ConfigError
 from hub.layers import read_yaml, scalar
 from hub.settings import (
-    Breaker,
     Brake,
+    Breaker,
     ConnectionSettings,
     Deletes,
     EngineSettings,

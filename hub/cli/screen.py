@@ -106,7 +106,7 @@ class Screen:
         terminal = self.out.is_terminal
         table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
         for i, title in enumerate(columns):
-            number = bool(listed) and all(isinstance(r[i], int | float) for r in listed)
+            number = bool(listed) and all(_is_number(r[i]) for r in listed)
             header = Text(translate(title, self.language))
             table.add_column(header, justify="right" if number else "left", no_wrap=not terminal)
         for row in listed:
@@ -132,6 +132,10 @@ class Screen:
         if isinstance(value, Mapping | list | tuple):
             return clean(json.dumps(value, ensure_ascii=False, default=plain))
         return clean(moment(value) if isinstance(value, datetime) else str(value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def clean(text: str) -> str:

@@ -35,6 +35,7 @@ class Candidate:
 
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    modified_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,13 +318,14 @@ class FieldMapping:
         """The row in canonical fields, with every problem it has."""
         problems: list[Problem] = []
         values = self.cells.get(row, problems)
+        modified_at = None
         if self._modified is not None:
             try:
-                self.modified_at(row)
+                modified_at = self.modified_at(row)
             except ValueError as e:
                 found = self._modified.get(row)
                 problems.append(problem_of(e, self.document.modified, found))
-        return Candidate(values, problems)
+        return Candidate(values, problems, modified_at)
 
     def put(
         self,

@@ -4,7 +4,7 @@ validate → write records (version + 1) → append the journal → mark the out
 mapped fields changed.  Nothing else writes the tables of the entities.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ class Proposal:
     """A change somebody wants.  `record` as it is now (version 0: to be created); `changes` by
     stored field, None clears; `envelope` by name.  `entity`: the view it is proposed through.
 
-    `op` is create, update, archive, delete, revive, link or unlink; the last two may change no field.
+    `op` is create, update, archive, delete, revive, link or unlink; the last two may change nothing.
     `flow`: the flow it came from, which is told only if it `differs` from the result.
     """
 
@@ -104,33 +104,42 @@ def _moves(p: Proposal) -> bool:
 
 def _validate(p: Proposal) -> list[Problem]:
     """The proposal's problems; brings `changes` down to what really changes, and adds defaults."""
-    if p.op == "create":
+    new = p.op == "create"
+    _solidify(p)
+    if new:
         _complete(p)
-        merged = {view: p.changes.get(column) for column, view in _views(p.entity, p.changes)}
-        p.problems.extend(check(p.entity, merged, partial=False))
-        return p.problems
-    now = p.record.values
     _fill_items(p)
-    p.changes = {k: v for k, v in p.changes.items() if now.get(k) != v}
-    if not p.changes:
-        return p.problems
-    proposed = dict(_proposed(p.entity, p.changes))
-    p.problems.extend(check(p.entity, proposed, partial=True))
+    now = p.record.values
+    if not new:
+        p.changes = {k: v for k, v in p.changes.items() if now.get(k) != v}
+        if not p.changes:
+            return p.problems
+    names = p.entity.from_column
+    proposed = {names[c]: v for c, v in p.changes.items() if c in names}
+    p.problems.extend(check(p.entity, proposed, partial=not new))
     status = p.entity.column("status")
-    if status in p.changes and p.entity.states:
+    if not new and status in p.changes and p.entity.states:
         problem = move(p.entity, now.get(status), p.changes[status], forced_by_sync=True)
-        if problem:
-            p.problems.append(problem)
+        p.problems.extend([problem] if problem else [])
     return p.problems
 
 
+def _solidify(p: Proposal) -> None:
+    """An object's parts that are null are absent, and an object without parts is null."""
+    for name, value in p.changes.items():
+        if type(value) is dict:
+            p.changes[name] = _solid(value)
+        elif type(value) is list and value and type(value[0]) is dict:
+            p.changes[name] = [_solid(item) or {} for item in value]
+
+
+def _solid(value: dict[str, Any]) -> dict[str, Any] | None:
+    return {k: v for k, v in value.items() if v is not None} or None
+
+
 def _complete(p: Proposal) -> None:
-    p.changes = {k: v for k, v in p.changes.items() if v is not None}
-    for declared in p.entity.fields:
-        column = p.entity.column(declared.name)
-        if declared.default is not None and column not in p.changes:
-            p.changes[column] = declared.default
-    _fill_items(p)
+    given = {k: v for k, v in p.changes.items() if v is not None}
+    p.changes = {**p.entity.defaults, **given}
     if p.entity.role:
         p.changes["roles"] = sorted({*p.changes.get("roles", ()), p.entity.role})
 
@@ -141,19 +150,6 @@ def _fill_items(p: Proposal) -> None:
         items = p.changes.get(column)
         if items:
             p.changes[column] = [{**defaults, **item} for item in items]
-
-
-def _views(entity: Entity, changes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(c, v) for c, v in entity.from_column.items() if c in changes] + [
-        (k, k) for k in changes if k.startswith("ext.")
-    ]
-
-
-def _proposed(entity: Entity, changes: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    names = entity.from_column
-    for column, value in changes.items():
-        if column in names or column.startswith("ext."):
-            yield names.get(column, column), value
 
 
 def _by_entity(proposals: Iterable[Proposal]) -> dict[str, list[Proposal]]:

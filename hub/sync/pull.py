@@ -219,7 +219,7 @@ class _Intake:
             if row.problems:
                 self._park(row)
                 continue
-            row.modified_at = mapping.modified_at(row.row) if mapping.modified else None
+            row.modified_at = candidate.modified_at
             if self._is_stale(row):
                 self.run.counts.add("unchanged")
                 continue
@@ -398,6 +398,9 @@ class _Intake:
     ) -> None:
         record, link, flow = row.record, row.link, self.flow
         assert record is not None
+        if record.version == 0:  # nothing to merge with
+            row.merged = Merged(dict(row.values), dict(row.values))
+            return
         shadow = None if link is None or link.shadow is None else dict(link.shadow)
         sent = dict(link.sent) if link else {}
         if pending:
@@ -458,10 +461,11 @@ class _Intake:
         changes = flow.columns(row.merged.changes)
         envelope: dict[str, Any] = {}
         op = "create" if record.version == 0 else "link" if row.matched else "update"
-        if op == "create":
-            for name, value in row.values.items():
-                changes.setdefault(flow.entity.column(name), value)
-        elif flow.entity.role and flow.entity.role not in record.values.get("roles", ()):
+        if (
+            op != "create"
+            and flow.entity.role
+            and flow.entity.role not in record.values.get("roles", ())
+        ):
             changes["roles"] = sorted({*record.values.get("roles", ()), flow.entity.role})
         if row.link is not None and row.link.state == "ghost":
             op = "revive"

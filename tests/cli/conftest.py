@@ -1,15 +1,20 @@
 """`hub(...)` runs a command line over a fake of the facade."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hub import mapping
 from hub.cli import app
 from hub.cli.base import State
-from hub.connector import Column, Stream
+from hub.connector import Column, Page, Stream
+from hub.errors import NotFoundError
+from hub.model import ENTITIES
 from hub.settings import load_settings
 
 CONFIG = """\
@@ -32,6 +37,31 @@ STREAMS = [
             "group": Column("integer", target="customer_group"),
         },
     )
+]
+
+
+DOCUMENTS = {
+    "erp/customer": """\
+entity: customer
+stream: customer
+key: id
+rows:
+- {field: code, from: id}
+- {field: name, from: name}
+- {field: email, from: mail, email: true}
+""",
+    "shop/order": """\
+entity: customer
+stream: customer
+key: id
+rows:
+- {field: code, from: id}
+- {field: name, from: title, direction: in}
+""",
+}
+ROWS = [
+    {"id": 17, "name": "Ada", "mail": "a@b.cn", "since": Decimal("1.50")},
+    {"id": 18, "name": "Bob", "mail": "no mail"},
 ]
 
 
@@ -155,11 +185,32 @@ class FakeHub:
     def discover(self, name):
         yield from self._answer("discover", STREAMS, name)
 
+    entities = ENTITIES
+
+    def document(self, name):
+        text = self.answers.get("documents", DOCUMENTS).get(name)
+        if text is None:
+            raise NotFoundError("there is no mapping {name!r}", name=name)
+        return mapping.load(text, entities=ENTITIES, name=name)
+
+    def mapping(self, name):
+        document = self.document(name)
+        return mapping.compile(document, ENTITIES[document.entity])
+
+    def mapping_names(self):
+        return list(self.answers.get("documents", DOCUMENTS))
+
     def mappings(self):
-        one = SimpleNamespace(
-            entity=SimpleNamespace(name="customer"), stream="customer", key=("id",), version="abc"
+        return {name: self.mapping(name) for name in self.mapping_names()}
+
+    @contextmanager
+    def opened(self, name):
+        rows = self.answers.get("rows", ROWS)
+        self.calls.append(("opened", name))
+        yield SimpleNamespace(
+            read=lambda stream, cursor: iter([Page(rows[:1], {}), Page(rows[1:], {})]),
+            fetch=lambda stream, ids: iter([r for r in rows if str(r["id"]) in ids]),
         )
-        return self._answer("mappings", {"erp/customer": one})
 
     def sync(self, flows=(), *, full=False, progress):
         for done in (500, 1000):

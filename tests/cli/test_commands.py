@@ -5,8 +5,6 @@ import signal
 import stat
 import sys
 
-import pytest
-
 from hub.cli import home as homes
 from hub.cli.base import State
 from hub.errors import AuthError, NotFoundError, UnavailableError

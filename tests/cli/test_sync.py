@@ -177,10 +177,10 @@ def test_status_has_a_row_per_flow_and_the_records(hub):
     out = hub("status").out
 
     row = next(line for line in out.splitlines() if line.startswith("customers"))
-    assert row.split() == (
-        "customers erp both ways active 2025-03-01 00:30:02 1 2 3 4 2025-03-01 00:35:00".split()
+    assert " ".join(row.split()) == (
+        "customers erp both ways active 2025-03-01 00:30:02 1 2 3 4 2025-03-01 00:35:00"
     )
-    assert "customer  7" in " ".join(out.split()).replace("customer 7", "customer  7")
+    assert out.splitlines()[-1].split() == ["customer", "7"]
 
 
 def test_a_paused_flow_is_explained(hub, fake):
