@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from sqlalchemy import select
 
-from hub import mapping as mappings
+from hub import mapping as field_mapping
 from hub.connector import Connector, Stream, load_settings
 from hub.entity import Entity
 from hub.errors import ConfigError, NotFoundError
@@ -145,16 +145,16 @@ class Hub:
                     )
         return sorted(found)
 
-    def mappings(self) -> dict[str, mappings.Mapping]:
+    def mappings(self) -> dict[str, field_mapping.Mapping]:
         return {name: self.mapping(name) for name in self.mapping_names()}
 
-    def mapping(self, name: str) -> mappings.Mapping:
+    def mapping(self, name: str) -> field_mapping.Mapping:
         """The mapping *name* ("northwind/customer"), from the home folder or as shipped."""
         document = self.document(name)
-        return mappings.compile(document, self.entities[document.entity])
+        return field_mapping.compile(document, self.entities[document.entity])
 
-    def document(self, name: str) -> mappings.Document:
-        return mappings.load(
+    def document(self, name: str) -> field_mapping.Document:
+        return field_mapping.load(
             self.mapping_path(name), entities=self.entities, find=self.mapping_path, name=name
         )
 

@@ -144,7 +144,7 @@ def test_an_empty_text_is_refused(store):
 def test_a_damaged_store_is_named(store, text):
     store.path.write_text(text)
 
-    with pytest.raises(ConfigError, match="secrets.json is damaged"):
+    with pytest.raises(ConfigError, match=r"secrets\.json is damaged"):
         store.names()
 
 

@@ -104,7 +104,7 @@ def test_a_variable_that_ends_in_file_names_a_file_with_the_value(home, tmp_path
 
 
 def test_a_missing_file_of_a_variable_is_named(home):
-    with pytest.raises(ConfigError, match="HUB__DATABASE__URL_FILE: cannot read.*'/nowhere'"):
+    with pytest.raises(ConfigError, match=r"HUB__DATABASE__URL_FILE: cannot read.*'/nowhere'"):
         load(home, environ={"HUB__DATABASE__URL_FILE": "/nowhere"})
 
 
@@ -272,7 +272,7 @@ def test_a_name_like_no_other_is_answered_with_all(home):
 
 
 def test_an_unknown_variable_is_refused_like_any_setting(home):
-    with pytest.raises(ConfigError, match="HUB__ENGINE__BATHC: unknown setting 'engine.bathc'"):
+    with pytest.raises(ConfigError, match=r"HUB__ENGINE__BATHC: unknown setting 'engine\.bathc'"):
         load(home, environ={"HUB__ENGINE__BATHC": "5"})
 
 

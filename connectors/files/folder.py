@@ -1,16 +1,22 @@
 """The folder: which files there are, signatures, the lock of the one writer, atomic replacement."""
 
-import fcntl
 import os
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path, PurePath
+from typing import IO, Any
 
 import xxhash
 
 from hub.errors import AuthError, ConfigError, HubError, UnavailableError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 CHUNK = 1 << 20
 
@@ -124,10 +130,18 @@ def locked(path: Path) -> Iterator[None]:
             )
     with translated(path), path.with_name(f".{path.name}.lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
+            _take(lock)
+        except OSError as e:
             raise UnavailableError("files: {file} is being written", file=path.name) from e
         yield
+
+
+def _take(lock: IO[Any]) -> None:
+    """The system gives the lock back when the process ends, however it ends."""
+    if sys.platform == "win32":
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -147,6 +161,8 @@ def put_in_place(temporary: Path, path: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
+    if sys.platform == "win32":
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

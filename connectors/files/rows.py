@@ -52,27 +52,17 @@ def to_text(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """One line of JSON; decimals keep their digits."""
-    return json.dumps(_jsonable(value), ensure_ascii=False)
-
-
-class _Digits(float):
-    """A float that prints the digits it was given: json knows no Decimal."""
-
-    digits: str
-
-    def __repr__(self) -> str:
-        return self.digits
-
-
-def _jsonable(value: Any) -> Any:
+    """One line of JSON in which decimals keep their digits; `json` knows no Decimal."""
     if isinstance(value, Mapping):
-        return {str(k): _jsonable(v) for k, v in value.items()}
+        parts = (f"{json_text(str(k))}: {json_text(v)}" for k, v in value.items())
+        return "{" + ", ".join(parts) + "}"
     if isinstance(value, list | tuple):
-        return [_jsonable(v) for v in value]
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, date | time | bytes):
-        return to_text(value)
-    return value
+        value = to_text(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def version_of(row: Row) -> str:
