@@ -22,8 +22,8 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 def guard(text: str) -> str:
     """The text with a `'` before it where a spreadsheet program would compute it.
 
-    `unguard(guard(text)) == text` for every text: what begins with `'` and then such a sign gets one
-    more, so that taking one away is always right.
+    `unguard(guard(text)) == text` for every text: what begins with `'` and then such a sign gets
+    one more, so that taking one away is always right.
     """
     if NEEDS_GUARD.match(text) and not NUMBER.match(text):
         return "'" + text
@@ -71,11 +71,16 @@ def version_of(row: Row) -> str:
     return xxhash.xxh3_64(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def comparable(value: Any) -> str | None:
+    """The same text for values that are the same in cells that may hold only text."""
+    if isinstance(value, Decimal) and value.is_finite():
+        return format(value.normalize(), "f")
+    return None if value is None else to_text(value)
+
+
 def same(stored: Any, wanted: Any) -> bool:
     """Whether a cell holds this value, where cells may hold only text."""
-    if stored is None or wanted is None:
-        return stored is wanted
-    return bool(stored == wanted) or to_text(stored) == to_text(wanted)
+    return bool(stored == wanted) or comparable(stored) == comparable(wanted)
 
 
 # -------------------------------------------------------------------------------------- conditions
@@ -97,9 +102,9 @@ def condition(where: Mapping[str, Any]) -> Test | None:
     """`{column: value}`, `{column: [values]}` or `{column: {operator: value}}`; all must hold."""
     tests: list[tuple[str, Callable[[Any, Any], bool], Any]] = []
     for name, told in where.items():
-        if not isinstance(told, Mapping):
-            told = {"in" if isinstance(told, list | tuple) else "eq": told}
-        for operator, wanted in told.items():
+        several = isinstance(told, list | tuple)
+        asked = told if isinstance(told, Mapping) else {"in" if several else "eq": told}
+        for operator, wanted in asked.items():
             if operator not in OPERATORS:
                 raise ConfigError(
                     "files: the condition on {name!r} has an unknown operator {operator!r}",

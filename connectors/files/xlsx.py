@@ -151,7 +151,7 @@ def _merged(names: Sequence[str], cells: Sequence[Any], row: Row) -> list[Any]:
 
 
 def _check_sizes(path: Path) -> None:
-    """Unpack once for the sizes: a zip may lie about them, and the check of `folder` believes it."""
+    """Unpack once: a zip may lie about its sizes, and the check of the folder believes it."""
     with zipfile.ZipFile(path) as packed:
         for entry in packed.infolist():
             with packed.open(entry) as part:  # stops at the size that is told, then checks the sum

@@ -56,6 +56,8 @@ class Merged:
     sent: dict[str, Any] = field(default_factory=dict)
     clashes: list[Clash] = field(default_factory=list)
     differs: bool = False
+    frozen: dict[str, Any] = field(default_factory=dict)
+    """What the system now has in the fields that wait for a steward."""
 
 
 def merge(
@@ -79,6 +81,7 @@ def merge(
     merging = _Merge(decide, out.clashes)
     for name, their in theirs.items():
         if name in frozen:
+            out.frozen[name] = their
             continue
         our, known = ours.get(name), base.get(name, ABSENT)
         is_our_spelling = name in sent and equal(name, our, sent[name])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.sync.flow import Flow
-from hub.sync.merge import Verdict
+from hub.sync.merge import ABSENT, Verdict
 
 Since = Callable[[str], str | None]
 """When our value of a stored field was last changed, as an instant; None if nobody knows."""
@@ -32,7 +32,7 @@ class Policy:
                 return "theirs" if ours in (None, "", []) else "ours"
             case "review":
                 return "review"
-        return self._latest(path)
+        return self._latest(path, first=base is ABSENT)
 
     def refuses(self, path: str, ours: Any) -> bool:
         policy, owner = self._of(path)
@@ -55,10 +55,11 @@ class Policy:
             return policy, owner
         return settings.policy, settings.owner if settings.policy == "owner" else ""
 
-    def _latest(self, path: str) -> Verdict:
+    def _latest(self, path: str, *, first: bool) -> Verdict:
+        """The later change; of two values that never met and have no times, the one we have."""
         column = self._flow.entity.column(path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0])
         ours_at = self._since(column)
         if not ours_at or not self._theirs_at:
-            return "theirs"
+            return "ours" if first and not self._theirs_at else "theirs"
         later = datetime.fromisoformat(self._theirs_at) >= datetime.fromisoformat(ours_at)
         return "theirs" if later else "ours"

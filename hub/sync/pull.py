@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.connector import BadRow, Row
 from hub.errors import HubError, Problem
@@ -540,9 +540,12 @@ class _Intake:
             ids = links_of_rows(self.connection, self.store, flow.source_id, [v[1] for v in new])
             self._see(ids.values())
 
-    def _save_clashes(self, rows: Iterable[Incoming]) -> None:
+    def _save_clashes(self, rows: Sequence[Incoming]) -> None:
         found = [(row, clash) for row in rows if row.merged for clash in row.merged.clashes]
         save_conflicts(self.work, self.flow, found)
+        for row in rows:
+            if row.merged and row.merged.frozen:
+                _update_conflicts(self.work, self.flow, row)
 
     def _park(self, row: Incoming) -> None:
         waiting = row.waits is not None and all(p.code == "waiting" for p in row.problems)
@@ -673,6 +676,23 @@ def open_conflicts(work: Work, source_id: int, ids: Collection[str]) -> dict[str
         for record_id, path in work.connection.execute(query):
             found.setdefault(record_id, set()).add(path.split(".")[0].split("[")[0])
     return {k: frozenset(v) for k, v in found.items()}
+
+
+def _update_conflicts(work: Work, flow: Flow, row: Incoming) -> None:
+    """An open conflict shows what the system has now."""
+    table = work.store.metadata.tables["conflict"]
+    assert row.merged is not None and row.record is not None
+    for name, their in row.merged.frozen.items():
+        work.connection.execute(
+            update(table)
+            .where(
+                table.c.state == "open",
+                table.c.source_id == flow.source_id,
+                table.c.record_id == row.record.id,
+                table.c.field == name,
+            )
+            .values(theirs=dump(their))
+        )
 
 
 def save_conflicts(work: Work, flow: Flow, found: Iterable[tuple[Incoming, Clash]]) -> None:

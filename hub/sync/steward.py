@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Text, func, select, type_coerce, update
 
 from hub.entity import Entity
 from hub.errors import HubError, NotFoundError, Problem
@@ -141,8 +141,13 @@ def _count_entity(env: Env, connection: Connection, entity: Entity) -> int:
     table = env.store.tables[entity.stored]
     query = select(func.count()).select_from(table).where(table.c.deleted_at.is_(None))
     if entity.role:
-        query = query.where(table.c.roles.like(f'%"{entity.role}"%') if env.store.dialect == "sqlite"
-                            else table.c.roles.op("?")(entity.role))  # fmt: skip
+        roles = table.c.roles
+        in_role = (
+            type_coerce(roles, Text).like(f'%"{entity.role}"%')
+            if env.store.dialect == "sqlite"
+            else roles.op("?")(entity.role)
+        )
+        query = query.where(in_role)
     return int(connection.execute(query).scalar_one())
 
 
@@ -392,7 +397,18 @@ def conflicts_list(env: Env, limit: int) -> list[dict[str, Any]]:
     table = env.store.metadata.tables["conflict"]
     query = select(table).where(table.c.state == "open").order_by(table.c.at, table.c.id)
     with env.store.read() as connection:
-        return [_conflict_json(row) for row in connection.execute(query.limit(limit))]
+        rows = connection.execute(query.limit(limit)).all()
+        return [{**_conflict_json(row), "ours": _ours_now(env, connection, row)} for row in rows]
+
+
+def _ours_now(env: Env, connection: Connection, row: Row[Any]) -> Any:
+    """What the hub has now in the field of an open conflict."""
+    entity = env.store.entities[row.entity]
+    if row.field not in entity.field:
+        return load(row.ours)
+    found = records.load(connection, env.store, entity.stored, [row.record_id])
+    record = found.get(row.record_id)
+    return record.values.get(entity.column(row.field)) if record else load(row.ours)
 
 
 def _conflict_json(row: Row[Any]) -> dict[str, Any]:
