@@ -1,3 +1,13 @@
 """Fixtures for all tests; each is described where it is defined."""
 
+import pytest
+
 pytest_plugins = ["tests.databases"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A fresh database for the hub itself, on each engine that it runs on."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'hub.db'}"
+    return request.getfixturevalue("postgres_url")
