@@ -27,11 +27,11 @@ Every file in the folder is a stream named like it; a stream in the setting `str
 **Broken rows** (encoding, columns, quotes, JSON) are `BadRow`s that name file and line.
 **Formulas.**  A text that a spreadsheet program would compute (it begins with = + - @, tab, return
 or their wide forms, and is no number) is written to CSV as `'` and the text; reading takes the `'`
-away, so that the text comes back exactly.  `guard_formulas: false` switches both off, for files that
-only programs read.  In Excel files text is text.
+away, so that the text comes back exactly.  `guard_formulas: false` switches both off, for files
+that only programs read.  In Excel files text is text.
 **Writing** keeps columns, order, encoding, line endings and every row that is not concerned, byte
-by byte in CSV and JSON Lines; for Excel see `xlsx.py` on what is lost.  The new file takes the place
-of the old one at once.  A file that somebody else changed meanwhile is read again first.
+by byte in CSV and JSON Lines; for Excel see `xlsx.py` on what is lost.  The new file takes the
+place of the old one at once.  A file that somebody else changed meanwhile is read again first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,8 +71,8 @@ class FilesSettings(Settings):
         validate=validate.Range(1, 1 << 20),
     )
     streams = Nested(
-        help="Per stream: file (a name or a pattern) and, where needed, format, encoding,"
-        " delimiter, empty, skip_rows, sheet, key, cursor_column, columns, guard_formulas, children",
+        help="Per stream: file (a name or a pattern) and, where needed, key, children, format,"
+        " encoding, delimiter, empty, skip_rows, sheet, cursor_column, columns, guard_formulas",
         load_default=dict,
     )
 
@@ -166,7 +166,7 @@ class Files(Connector):
         return columns
 
     def _columns_of(self, layout: Layout) -> dict[str, Column]:
-        """Of a pattern's newest file, which shows what is delivered now; as declared without one."""
+        """Of a pattern's newest file, which shows what is delivered now; without one as declared."""
         paths = self._folder.matching(layout.file)
         if not paths:
             names = dict.fromkeys((*layout.key, *layout.columns))

@@ -175,5 +175,6 @@ class CsvFile(LineFile):
     def _line(self, texts: Sequence[str]) -> bytes:
         out = io.StringIO()
         delimiter = self._beginning.delimiter
-        csv.writer(out, delimiter=delimiter, lineterminator="").writerow(texts)
-        return self.encoded(out.getvalue())
+        # the writer quotes what contains a sign of its line terminator
+        csv.writer(out, delimiter=delimiter, lineterminator="\r\n").writerow(texts)
+        return self.encoded(out.getvalue().removesuffix("\r\n"))

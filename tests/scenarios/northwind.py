@@ -1,13 +1,11 @@
 """Northwind in a database, and a hub between it and Tryton."""
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 
 from sqlalchemy import (
     Column,
-    Date,
-    DateTime,
-    Float,
     Integer,
     MetaData,
     Numeric,
@@ -54,6 +52,32 @@ KEYS = {
 }
 
 
+COUNTRIES = {
+    "AR": "Argentina",
+    "AT": "Austria",
+    "BE": "Belgium",
+    "BR": "Brazil",
+    "CA": "Canada",
+    "CH": "Switzerland",
+    "DE": "Germany",
+    "DK": "Denmark",
+    "ES": "Spain",
+    "FI": "Finland",
+    "FR": "France",
+    "GB": "United Kingdom",
+    "IE": "Ireland",
+    "IT": "Italy",
+    "MX": "Mexico",
+    "NO": "Norway",
+    "PL": "Poland",
+    "PT": "Portugal",
+    "SE": "Sweden",
+    "US": "United States",
+    "VE": "Venezuela",
+}
+"""What an administrator imports into Tryton before the first sync."""
+
+
 def load(url: str, folder: Path) -> None:
     """The CSV files of *folder* as tables; an empty cell is NULL."""
     engine = create_engine(url)
@@ -62,7 +86,12 @@ def load(url: str, folder: Path) -> None:
         with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             columns = [
-                Column(c, types.get(c, String(500)), primary_key=c in KEYS[name], autoincrement=False)
+                Column(
+                    c,
+                    types.get(c, String(500)),
+                    primary_key=c in KEYS[name],
+                    autoincrement=False,
+                )
                 for c in reader.fieldnames or ()
             ]
             rows = [{k: _typed(v, types.get(k)) for k, v in row.items()} for row in reader]
@@ -74,8 +103,6 @@ def load(url: str, folder: Path) -> None:
 
 
 def _typed(text: str, kind):
-    from decimal import Decimal
-
     if text == "":
         return None
     if kind is Integer:
@@ -100,9 +127,9 @@ connections:
             lines: {{table: OrderDetails, parent: {{OrderID: OrderID}}, key: [ProductID]}}
 {tryton}
 flows:
-  northwind-customers: {{connection: northwind, mapping: northwind/customer}}
+  northwind-customers: {{connection: northwind, mapping: northwind/customer, create: false}}
   northwind-suppliers: {{connection: northwind, mapping: northwind/supplier, direction: in}}
-  northwind-products: {{connection: northwind, mapping: northwind/product}}
+  northwind-products: {{connection: northwind, mapping: northwind/product, create: false}}
   northwind-orders: {{connection: northwind, mapping: northwind/sales_order, direction: in}}
 {tryton_flows}
 """

@@ -87,6 +87,10 @@ class TestCsvWithMark(TestCsv):
 class TestCsvWithEmptyTexts(TestCsv):
     layout = {"file": "customers.csv", "empty": "text", "guard_formulas": False}
 
+    @pytest.fixture
+    def new_row(self, new_row):
+        return lambda n: {**new_row(n), "note": ""}
+
 
 class TestGb18030(TestCsv):
     layout = {"file": "客户.csv", "encoding": "gb18030"}
@@ -99,11 +103,6 @@ class TestJsonLines(FilesContract):
     def seed(self, path):
         lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows())
         path.write_text("\n".join(lines), encoding="utf-8")
-
-    @pytest.fixture
-    def stream(self, connector):
-        [stream] = connector.discover()
-        return stream
 
 
 class TestXlsx(FilesContract):
