@@ -206,11 +206,19 @@ def same_field_follows_policy(hub, engine, erp, customer):
 
 
 @pytest.mark.skipif(not northwind.SHARED.is_dir(), reason="the Northwind files are not here")
-def test_northwind_goes_to_tryton_and_back(
-    tmp_path, source_url, erp, calls, fresh_tryton_server
-):
+def test_northwind_goes_to_tryton_and_back(tmp_path, source_url, erp, calls, fresh_tryton_server):
     northwind.load(source_url, northwind.SHARED)
     engine = create_engine(source_url)
     with Hub.open(home_for(tmp_path, source_url, fresh_tryton_server), upgrade=True) as hub:
         story(hub, engine, erp, calls, "ALFKI", "ANATR")
+    engine.dispose()
+
+
+def test_the_same_story_on_generated_data(tmp_path, erp, calls, fresh_tryton_server):
+    northwind.invent(tmp_path / "files")
+    url = f"sqlite:///{tmp_path / 'northwind.db'}"
+    northwind.load(url, tmp_path / "files")
+    engine = create_engine(url)
+    with Hub.open(home_for(tmp_path, url, fresh_tryton_server), upgrade=True) as hub:
+        story(hub, engine, erp, calls, "N0001", "N0002")
     engine.dispose()
