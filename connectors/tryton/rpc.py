@@ -1,11 +1,12 @@
-"""JSON-RPC with one database: both generations of addresses, the session, errors by what they mean."""
+"""JSON-RPC as Tryton speaks it: typed values, sessions, and errors inside answers of status 200."""
 
 import base64
 import itertools
 from collections.abc import Mapping
-from datetime import timedelta
-from functools import cached_property
-from typing import Any
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Self
 
 from hub.connector import SecretText
 from hub.errors import (
@@ -14,198 +15,163 @@ from hub.errors import (
     HubError,
     ProtocolError,
     RejectedError,
-    RemoteError,
-    UnavailableError,
 )
-from hub.http import Auth, Response, RestClient, classify
-
-from .typed import decode, encode
-
-BUSY = ("database is locked", "deadlock", "could not serialize", "OperationalError")
+from hub.http import HeaderAuth, Response, RestClient, classify
 
 
-class Refused(RejectedError):
-    """The server's own refusal.  `kind`: UserError, UserWarning, ConcurrencyException or server."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__("tryton: {message}", message=message)
-        self.kind, self.message = kind, message
+class StaleError(Exception):
+    """Somebody changed a record since the version that was sent along."""
 
 
-class SessionAuth(Auth):
-    """Signs in when first needed, and once more when the session has expired."""
+class Client:
+    """One signed-in session; it signs in at the first call."""
 
-    def __init__(self, user: str, password: SecretText, path: "Paths") -> None:
-        self._user, self._password, self._paths = user, password, path
-        self._header = ""
-        self._key = ""
+    def __init__(
+        self, url: str, database: str, user: str, password: SecretText, timeout: timedelta
+    ) -> None:
+        self.url, self.database, self.user, self.password = url, database, user, password
+        self.timeout = timeout
+        self.series = ""
+        self.preferences: dict[str, Any] = {}
+        self._numbers = itertools.count()
+        self._stack = ExitStack()
+        self._signed: RestClient | None = None
+        self._path = ""
 
-    def headers(self, client: RestClient) -> dict[str, str]:
-        if not self._header:
-            params = [self._user, {"password": self._password.reveal()}]
-            with client.sibling(client.base_url, Secrets(self._password)) as plain:
-                body = {"id": 0, "method": "common.db.login", "params": params}
-                answer = plain.post(self._paths.database, json=body, acts=False)
-            self._sign(answer)
-        return {"Authorization": self._header}
+    def __enter__(self) -> Self:
+        return self
 
-    def _sign(self, answer: Response) -> None:
-        match answer.json():
-            case {"result": [int(number), str(key), *_]}:
-                self._key = key
-                token = f"{self._user}:{number}:{key}".encode()
-                self._header = "Session " + base64.b64encode(token).decode("ascii")
-            case {"error": ["LoginException", *_]}:
-                raise AuthError(
-                    "tryton: user {user!r} cannot sign in with a password alone",
-                    user=self._user,
-                    hint="Give the user a plain password login (no second factor).",
-                )
-            case _:
-                raise AuthError("tryton: user {user!r}: sign-in refused", user=self._user)
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
 
-    def renew(self, refused: Mapping[str, str]) -> bool:
-        self._header = ""
-        return True
+    def call(self, method: str, *params: Any) -> Any:
+        """The result of a method of a model; typed values both ways."""
+        if self._signed is None:
+            self._sign_in()
+        assert self._signed is not None
+        return self._post(self._signed, self._path, method, *params)
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(s for s in (self._password.reveal(), self._key, self._header) if s)
-
-
-class Secrets(Auth):
-    """Signs nothing, and keeps the password out of what a failed sign-in says."""
-
-    def __init__(self, password: SecretText) -> None:
-        self._password = password
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return (self._password.reveal(),)
-
-
-class Paths:
-    """Where to call.  Series 8 has `/<db>/rpc/`, those before `/<db>/`; the server tells once."""
-
-    def __init__(self, client: RestClient, database: str) -> None:
-        self._client, self._database = client, database
-
-    @cached_property
-    def _found(self) -> tuple[str, str]:
-        for suffix in ("rpc/", ""):
-            body = {"id": 0, "method": "common.server.version", "params": []}
-            answer = self._client.post(
-                suffix or "/", json=body, acts=False, accept=(400, 403, 404, 405)
-            )
-            if answer.ok and not answer.is_html:
-                return suffix, str(answer.json().get("result", ""))
-        raise ConfigError(
-            "tryton: {url} is no Tryton server",
-            url=self._client.base_url,
-            hint="The address has no database in it: https://tryton.example:8000",
+    def _sign_in(self) -> None:
+        plain = self._client(None)
+        self.series = self._series(plain)
+        rpc = "rpc/" if int(self.series.split(".")[0]) >= 8 else ""
+        self._path = f"{self.database}/{rpc}"
+        found = self._post(
+            plain,
+            self._path,
+            "common.db.login",
+            self.user,
+            {"password": self.password.reveal()},
+        )
+        if not found:
+            raise AuthError("Tryton {url}: user {user!r} is refused", url=self.url, user=self.user)
+        session = base64.b64encode(f"{self.user}:{found[0]}:{found[1]}".encode()).decode()
+        self._signed = self._client(SecretText(session))
+        self.preferences = self._post(
+            self._signed, self._path, "model.res.user.get_preferences", True, {}
         )
 
-    @property
-    def database(self) -> str:
-        return f"{self._database}/{self._found[0]}"
+    def _client(self, session: SecretText | None) -> RestClient:
+        auth = HeaderAuth("Authorization", session, prefix="Session ") if session else None
+        client = RestClient(self.url, auth=auth, timeout=self.timeout, classify=self._classify)
+        return self._stack.enter_context(client)
 
-    @property
-    def version(self) -> str:
-        return self._found[1]
-
-    @property
-    def has_last_modified(self) -> bool:
-        """Series 8 keeps it as one field."""
-        return self._found[0] != ""
-
-
-class Rpc:
-    """Calls of one user in one database; `context` is the user's, with inactive records shown."""
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self._config = config
-        timeout = timedelta(seconds=config["timeout"])
-        plain = RestClient(config["url"], timeout=timeout)
-        self.paths = Paths(plain, config["database"])
-        auth = SessionAuth(config["user"], config["password"], self.paths)
-        self._client = RestClient(
-            config["url"], auth=auth, timeout=timeout, classify=self._classify
-        )
-        self._plain = plain
-        self._numbers = itertools.count(1)
-
-    def close(self) -> None:
-        for client in (self._plain, self._client):
-            client.__exit__()
-
-    @cached_property
-    def context(self) -> dict[str, Any]:
-        preferences = self._call("model.res.user.get_preferences", [True, {}], acts=False)
-        kept = ("company", "language", "employee", "groups", "company_filter")
-        chosen = {k: preferences[k] for k in kept if k in preferences}
-        return {**chosen, "active_test": False}
-
-    def read(self, method: str, *params: Any) -> Any:
-        """A call that changes nothing."""
-        return self._call(method, [*params, self.context], acts=False)
-
-    def write(self, method: str, *params: Any, **context: Any) -> Any:
-        """A call that acts; raises `Refused` with the server's words."""
-        return self._call(method, [*params, {**self.context, **context}], acts=True)
-
-    def _call(self, method: str, params: list[Any], *, acts: bool) -> Any:
-        body = {"id": next(self._numbers), "method": method, "params": encode(params)}
+    def _series(self, client: RestClient) -> str:
+        """The server's version; the address of root methods tells the two generations apart."""
         try:
-            response = self._client.post(self.paths.database, json=body, acts=acts)
-        except RemoteError as e:
-            raise self._missing_database(e) from e
-        answer = response.json()
-        if not isinstance(answer, dict):
-            raise response.error(ProtocolError)
-        if "error" in answer:
-            raise self._failure(method, answer["error"])
-        return decode(answer.get("result"))
+            return str(self._post(client, "rpc/", "common.server.version"))
+        except (RejectedError, ProtocolError):
+            return str(self._post(client, "", "common.server.version"))
 
     def _classify(self, response: Response) -> HubError | None:
-        if response.status == 403:  # signed in, but the method is not to be had
-            return response.error(RejectedError, may_have_acted=False)
-        if response.status in {413, 422}:
-            return response.error(ProtocolError, may_have_acted=False)
+        if response.status == 401:
+            return AuthError(
+                "Tryton {url}: user {user!r} is refused, or the session has ended",
+                url=self.url,
+                user=self.user,
+                hint="Check user and password of the connection.",
+            )
+        if response.status == 404 and self.database:
+            return ConfigError(
+                "Tryton {url} has no database {database!r}",
+                url=self.url,
+                database=self.database,
+                hint="Correct `database` in the connection's settings.",
+            )
+        if response.status in (405, 400):
+            return RejectedError("Tryton {url} refuses this address", url=self.url)
         return classify(response)
 
-    def _missing_database(self, e: RemoteError) -> HubError:
-        if not isinstance(e, RejectedError) or "answer 404" not in str(e):
-            return e
-        return ConfigError(
-            "tryton: there is no database {database!r} at {url}",
-            database=self._config["database"],
-            url=self._config["url"],
-            hint="The setting `database` is the name that the Tryton client asks for.",
-        )
-
-    def _failure(self, method: str, error: Any) -> RemoteError:
-        kind, words = _words(error)
-        if kind == "server" and any(busy in words for busy in BUSY):
-            return UnavailableError(
-                "tryton: {method}: {words}", method=method, words=words, may_have_acted=False
-            )
-        return Refused(kind, words)
+    def _post(self, client: RestClient, path: str, method: str, *params: Any) -> Any:
+        body = {"id": next(self._numbers), "method": method, "params": typed(list(params))}
+        answer = client.post(path, json=body).json()
+        if not isinstance(answer, dict) or "error" not in answer:
+            if not isinstance(answer, dict) or "result" not in answer:
+                raise ProtocolError("Tryton {url}: an answer without result", url=self.url)
+            return untyped(answer["result"])
+        raise _error(self.url, method, answer["error"])
 
 
-def _words(error: Any) -> tuple[str, str]:
-    """What kind of error, and what it says to a person."""
-    match error:
-        case ["UserWarning", [_, str(message), *rest]]:
-            return "UserWarning", _joined(message, rest)
-        case ["UserError", [str(message), *rest]]:
-            return "UserError", _joined(message, rest)
-        case ["ConcurrencyException", words]:
-            return "ConcurrencyException", str(words)
-        case [str(text), *_]:
-            return "server", text
-    return "server", str(error)[:200]
+def _error(url: str, method: str, error: Any) -> Exception:
+    """Tryton's error lists: [kind, [message, …]] from its own checks, [text, trace] from Python."""
+    kind = error[0] if isinstance(error, list) and error else str(error)
+    details = error[1] if isinstance(error, list) and len(error) > 1 else ""
+    words = details if isinstance(details, list) else [str(kind)]
+    match kind:
+        case "ConcurrencyException":
+            return StaleError()
+        case "UserError":
+            text = ": ".join(str(w) for w in words[:2] if w)
+            return RejectedError("{words}", words=text)
+        case "UserWarning":
+            return RejectedError("{words}", words=str(words[1] if len(words) > 1 else words))
+        case "LoginException":
+            return AuthError("Tryton {url}: another sign-in step is asked for", url=url)
+    return RejectedError(
+        "Tryton {url}: {method} fails: {words}", url=url, method=method, words=str(kind)
+    )
 
 
-def _joined(message: str, rest: list[Any]) -> str:
-    description = rest[0] if rest and isinstance(rest[0], str) else ""
-    return f"{message} {description}".strip()
+def typed(value: Any) -> Any:
+    """Python values as Tryton's JSON has them; instants lose their zone, being UTC there."""
+    match value:
+        case Decimal():
+            return {"__class__": "Decimal", "decimal": str(value)}
+        case datetime():
+            utc = value.astimezone(UTC) if value.tzinfo else value
+            parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+            return {"__class__": "datetime", **{p: getattr(utc, p) for p in parts}}
+        case date():
+            return {
+                "__class__": "date",
+                "year": value.year,
+                "month": value.month,
+                "day": value.day,
+            }
+        case bytes():
+            return {"__class__": "bytes", "base64": base64.b64encode(value).decode()}
+        case Mapping():
+            return {k: typed(v) for k, v in value.items()}
+        case list() | tuple():
+            return [typed(v) for v in value]
+    return value
+
+
+def untyped(value: Any) -> Any:
+    if isinstance(value, list):
+        return [untyped(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    parts = {k: v for k, v in value.items() if k != "__class__"}
+    match value.get("__class__"):
+        case "Decimal":
+            return Decimal(value["decimal"])
+        case "date":
+            return date(**parts)
+        case "datetime":
+            return datetime(**parts, tzinfo=UTC)
+        case "bytes":
+            return base64.b64decode(value["base64"])
+        case "timedelta":
+            return timedelta(seconds=float(value["seconds"])).total_seconds()
+    return {k: untyped(v) for k, v in value.items()}

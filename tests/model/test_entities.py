@@ -15,7 +15,8 @@ def every_field(fields: tuple[Field, ...], path: str):
         yield from every_field(field.fields, f"{path}.{field.name}")
 
 
-ALL = dict(pair for e in ENTITIES.values() for pair in every_field(e.fields, e.name))
+def fields_of(entity: Entity):
+    return every_field(entity.fields, entity.name)
 
 
 def test_the_entities_are_known_by_name():
@@ -31,24 +32,24 @@ def test_an_entity_has_a_label_in_both_languages(entity):
     assert entity.zh and entity.en
 
 
-@pytest.mark.parametrize("path", ALL)
-def test_a_field_has_a_label_in_both_languages(path):
-    assert ALL[path].zh and ALL[path].en
-    assert not ALL[path].zh.isascii() or ALL[path].zh == "SKU"
-    assert ALL[path].en.isascii()
+@pytest.mark.parametrize("entity", ENTITIES.values(), ids=ENTITIES)
+def test_every_field_has_a_label_in_both_languages(entity):
+    for path, field in fields_of(entity):
+        assert field.zh and field.en, path
+        assert not field.zh.isascii() or field.zh == "SKU", path
+        assert field.en.isascii(), path
 
 
-@pytest.mark.parametrize("path", ALL)
-def test_a_declaration_is_whole(path):
-    field = ALL[path]
-
-    assert field.kind != "ref" or field.target in ENTITIES
-    assert field.kind != "choice" or field.choices
-    assert field.kind != "decimal" or field.precision
-    assert field.kind not in ("object", "list") or field.fields
-    assert not field.key or field.part(field.key)
-    assert not field.normal or callable(getattr(rules, field.normal))
-    assert field.default is None or not field.choices or field.default in field.choices
+@pytest.mark.parametrize("entity", ENTITIES.values(), ids=ENTITIES)
+def test_every_declaration_is_whole(entity):
+    for path, field in fields_of(entity):
+        assert field.kind != "ref" or field.target in ENTITIES, path
+        assert field.kind != "choice" or field.choices, path
+        assert field.kind != "decimal" or field.precision, path
+        assert field.kind not in ("object", "list") or field.fields, path
+        assert not field.key or field.part(field.key), path
+        assert not field.normal or callable(getattr(rules, field.normal)), path
+        assert field.default is None or not field.choices or field.default in field.choices, path
 
 
 @pytest.mark.parametrize("entity", ENTITIES.values(), ids=ENTITIES)
@@ -85,6 +86,7 @@ def test_every_column_of_a_role_is_seen_in_its_view():
     for view in VIEWS:
         columns = {view.column(f.name) for f in view.fields}
         own = {f.name for f in ENTITIES["party"].fields if f.name.startswith(f"{view.role}_")}
+        own.discard("contact_points")  # of every party
         assert own <= columns
 
 

@@ -1,0 +1,142 @@
+"""The connector contract on a real Tryton server, and what is peculiar to Tryton."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hub.connectors.tryton import Tryton
+from hub.connectors.tryton.rpc import typed, untyped
+
+from hub.connector import Change, Stream
+from hub.errors import AuthError, ConfigError
+from hub.testing.connector_contract import ConnectorContract
+
+pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("tryton")]
+
+
+def settings(server):
+    return {k: server[k] for k in ("url", "database", "user", "password")}
+
+
+@pytest.fixture
+def connector(tryton_server):
+    with Tryton(settings(tryton_server)) as tryton:
+        if tryton._call("party.party", "search_count", [], 0, None) < 7:
+            for n in range(7):
+                tryton._call("party.party", "create", [{"name": f"Seed {n}", "code": f"S{n}"}])
+        yield tryton
+
+
+PARTY = Stream("party.party", ("id",), "last_modified_at")
+PRODUCT = Stream("product.product", ("id",), "last_modified_at")
+SALE = Stream("sale.sale", ("id",), "last_modified_at")
+
+
+class TestContract(ConnectorContract):
+    @pytest.fixture
+    def stream(self, connector):
+        return next(s for s in connector.discover() if s.name == "party.party")
+
+    @pytest.fixture
+    def new_row(self):
+        return lambda n: {"name": f"Customer {n}"}
+
+
+def create(connector, stream, **values):
+    (result,) = connector.write(stream, [Change("k", "create", values)])
+    assert result.outcome == "applied", result
+    return result
+
+
+def since_now(connector):
+    pages = list(connector.read(PARTY, None))
+    return pages[-1].cursor
+
+
+def test_a_changed_contact_mechanism_brings_its_party(connector):
+    made = create(
+        connector, PARTY, name="Ada", contact_mechanisms=[{"type": "phone", "value": "030-1"}]
+    )
+    cursor = since_now(connector)
+    phone = made.row["contact_mechanisms"][0]["id"]
+    connector._call("party.contact_mechanism", "write", [phone], {"value": "030-2"})
+
+    rows = [r for page in connector.read(PARTY, cursor) for r in page.rows]
+
+    assert [r["contact_mechanisms"][0]["value"] for r in rows] == ["030-2"]
+
+
+def test_one_bad_record_of_a_batch_stops_no_other(connector):
+    batch = [Change(f"k{n}", "create", {"name": f"B{n}"}) for n in range(5)]
+    batch[2] = Change("k2", "create", {"name": "B2", "addresses": [{"country": "ZZ"}]})
+
+    results = {r.key: r for r in connector.write(PARTY, batch)}
+
+    assert [k for k, r in results.items() if r.outcome == "rejected"] == ["k2"]
+    assert "no 'ZZ'" in results["k2"].message
+    assert sum(r.outcome == "applied" for r in results.values()) == 4
+
+
+def test_a_child_list_is_changed_item_by_item(connector):
+    made = create(connector, PARTY, name="Bob", addresses=[{"city": "A"}, {"city": "B"}])
+    first, second = made.row["addresses"]
+
+    (result,) = connector.write(
+        PARTY,
+        [
+            Change(
+                "u",
+                "update",
+                {"addresses": [{**second, "city": "B2"}, {"city": "C"}]},
+                made.remote_id,
+                made.version,
+                made.row,
+            )
+        ],
+    )
+
+    assert [a["city"] for a in result.row["addresses"]] == ["B2", "C"]
+    assert result.row["addresses"][0]["id"] == second["id"] != first["id"]
+
+
+def test_a_product_is_template_and_variant_in_one_write(connector):
+    made = create(
+        connector, PRODUCT, name="Chai", code=f"P{datetime.now(UTC).timestamp()}", type="goods",
+        list_price=Decimal("18.1234"), default_uom="u", sale_uom="u", salable=True,
+    )  # fmt: skip
+
+    (result,) = connector.write(
+        PRODUCT,
+        [Change("u", "update", {"name": "Chang"}, made.remote_id, made.version, made.row)],
+    )
+
+    assert made.row["list_price"] == Decimal("18.1234")
+    assert (result.row["name"], result.row["default_uom"]) == ("Chang", "u")
+
+
+def test_a_sale_keeps_four_decimals_of_the_price_and_rounds_the_amount(connector):
+    party = create(connector, PARTY, name="Buyer")
+
+    made = create(
+        connector, SALE, party=int(party.remote_id), reference="R1", sale_date=date(1996, 7, 4),
+        currency="EUR", lines=[{"quantity": 3, "unit_price": Decimal("9.1675"), "description": "x"}],
+    )  # fmt: skip
+
+    (line,) = made.row["lines"]
+    assert (line["unit_price"], line["amount"]) == (Decimal("9.1675"), Decimal("27.50"))
+    assert made.row["total_amount"] == Decimal("27.50")
+
+
+def test_a_wrong_password_and_a_wrong_database_are_named(tryton_server):
+    wrong = {**settings(tryton_server), "password": "no"}
+    with Tryton(wrong) as tryton, pytest.raises(AuthError, match="'admin' is refused"):
+        tryton.check()
+    wrong = {**settings(tryton_server), "database": "nowhere"}
+    with Tryton(wrong) as tryton, pytest.raises(ConfigError, match="no database 'nowhere'"):
+        tryton.check()
+
+
+def test_typed_values_go_both_ways():
+    value = [Decimal("1.50"), date(2026, 1, 31), datetime(2026, 1, 31, 9, 30, tzinfo=UTC), b"x"]
+
+    assert untyped(typed(value)) == value
