@@ -25,7 +25,7 @@ LAYERS = [
     ["hub.cli"],
     ["hub.__main__"],
 ]
-PURE = ["hub/mapping", "hub/model", "hub/values.py", "hub/sync/merge.py", "hub/sync/policy.py"]
+PURE = ["hub/mapping", "hub/model", "hub/values", "hub/sync/merge.py", "hub/sync/policy.py"]
 OUTSIDE = {"sqlalchemy", "requests", "flask", "time", "socket", "urllib3"}
 CONNECTOR_MAY = {
     "hub.connector",

@@ -166,7 +166,7 @@ class Files(Connector):
         return columns
 
     def _columns_of(self, layout: Layout) -> dict[str, Column]:
-        """Of a pattern's newest file, which shows what is delivered now; without one as declared."""
+        """Of a pattern's last file, which shows what is delivered now; without one as declared."""
         paths = self._folder.matching(layout.file)
         if not paths:
             names = dict.fromkeys((*layout.key, *layout.columns))

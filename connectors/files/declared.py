@@ -97,7 +97,7 @@ def declared_stream(name: str, told: Mapping[str, Any]) -> Declared:
         raise ConfigError(
             "files: setting 'streams', stream {name!r}: {problem}",
             name=name,
-            problem=_first(e.messages),
+            problem=_first(e.messages if e.field_name == "_schema" else {e.field_name: e.messages}),
             hint="A stream may have: " + ", ".join(_StreamSchema().fields) + ".",
         ) from e
 

@@ -324,7 +324,9 @@ class _Story:
     def _edit_erp(self, number: str, **columns: str) -> None:
         sets = ", ".join(f"{name} = ?" for name in columns)
         with sqlite3.connect(self.erp) as erp:
-            erp.execute(f"UPDATE customers SET {sets} WHERE cust_no = ?", [*columns.values(), number])
+            erp.execute(
+                f"UPDATE customers SET {sets} WHERE cust_no = ?", [*columns.values(), number]
+            )
         erp.close()
 
     def _crm_row(self, tax_number: str) -> int:
@@ -352,9 +354,7 @@ class _Story:
     def _reasons(self, problems: Sequence[Mapping[str, Any]]) -> str:
         from hub.errors import Problem
 
-        found = [
-            Problem.from_json({k: v for k, v in p.items() if k != "text"}) for p in problems
-        ]
+        found = [Problem.from_json({k: v for k, v in p.items() if k != "text"}) for p in problems]
         return "; ".join(render(p, self.screen.language) for p in found)
 
 

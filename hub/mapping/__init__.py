@@ -8,4 +8,14 @@ from hub.mapping.compiler import FieldMapping as Mapping
 from hub.mapping.document import Document, export, load
 from hub.mapping.paths import MISSING
 
-__all__ = ["MISSING", "Candidate", "Document", "Mapping", "Ref", "Rule", "compile", "export", "load"]
+__all__ = [
+    "MISSING",
+    "Candidate",
+    "Document",
+    "Mapping",
+    "Ref",
+    "Rule",
+    "compile",
+    "export",
+    "load",
+]

@@ -394,7 +394,9 @@ class _Checker:
                           _nearest(str(key), names), line=tree.get("__line__", 0), where=where,
                           value=key)  # fmt: skip
 
-    def _add(self, code: str, message: str, hint: str = "", *, line: int = 0, **values: Any) -> None:
+    def _add(
+        self, code: str, message: str, hint: str = "", *, line: int = 0, **values: Any
+    ) -> None:
         value = values.pop("value", None)
         at = line or self.tree.get("__line__", 1)
         self.problems.append(

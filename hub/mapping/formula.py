@@ -129,7 +129,7 @@ def _read_by(node: Name, prefix: str | None) -> list[str]:
     head, _, rest = node.path.text.partition(".")
     if head == "row" and rest:
         return [rest]
-    if prefix is None or head == "item" and prefix:
+    if prefix is None or (head == "item" and prefix):
         return []
     return [prefix + node.path.text]
 

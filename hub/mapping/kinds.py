@@ -324,8 +324,9 @@ def instant_as(value: str, old: Any, zone: str | None) -> Any:
     if offset is None:
         moment = _moved(moment, None, zone)
     elif offset not in "Zz":
-        moment = moment.astimezone(datetime.fromisoformat(old.strip().replace(" ", "T", 1)
-                                                          .replace(" ", "")).tzinfo)
+        moment = moment.astimezone(
+            datetime.fromisoformat(old.strip().replace(" ", "T", 1).replace(" ", "")).tzinfo
+        )
     text = f"{moment:%Y-%m-%d}{sep}{moment:%H:%M}"
     if seconds or moment.second or moment.microsecond:
         text += f"{moment:%S}".join((":", ""))

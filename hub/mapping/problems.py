@@ -41,9 +41,7 @@ class DocumentError(ConfigError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         first = self.problems[0]
-        super().__init__(
-            first.message, hint=first.hint, **{"value": first.value, **first.values}
-        )
+        super().__init__(first.message, hint=first.hint, **{"value": first.value, **first.values})
 
     def __str__(self) -> str:
         return "\n".join(fill(p.message, {"value": p.value, **p.values}) for p in self.problems)

@@ -16,9 +16,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hub.entity import PRICE, QUANTITY, Entity, Field  # noqa: E402
-from hub.mapping import compile, load  # noqa: E402
-from hub.values import clean_text, date_text, decimal_text, parse_decimal  # noqa: E402
+from hub.entity import PRICE, QUANTITY, Entity, Field
+from hub.mapping import compile, load
+from hub.values import clean_text, date_text, decimal_text, parse_decimal
 
 LINE = (
     Field.text("line_no", required=True),

@@ -29,6 +29,18 @@ def rows(count=7):
     ]
 
 
+def created(n):
+    return {
+        "code": f"N{n}",
+        "name": f"New {n}",
+        "note": None,
+        "size": n,
+        "credit": Decimal("10.5"),
+        "born": date(1999, 12, 31),
+        "updated_at": f"2025-01-0{n}T10:00:00",
+    }
+
+
 class FilesContract(ConnectorContract):
     exempt = {"test_rows_come_in_the_order_of_the_cursor_column": ORDER}
     text_column = "note"
@@ -51,15 +63,7 @@ class FilesContract(ConnectorContract):
 
     @pytest.fixture
     def new_row(self):
-        return lambda n: {
-            "code": f"N{n}",
-            "name": f"New {n}",
-            "note": None,
-            "size": n,
-            "credit": Decimal("10.5"),
-            "born": date(1999, 12, 31),
-            "updated_at": f"2025-01-0{n}T10:00:00",
-        }
+        return created
 
     @pytest.fixture
     def refused_row(self, new_row):
@@ -88,8 +92,8 @@ class TestCsvWithEmptyTexts(TestCsv):
     layout = {"file": "customers.csv", "empty": "text", "guard_formulas": False}
 
     @pytest.fixture
-    def new_row(self, new_row):
-        return lambda n: {**new_row(n), "note": ""}
+    def new_row(self):
+        return lambda n: {**created(n), "note": ""}
 
 
 class TestGb18030(TestCsv):
