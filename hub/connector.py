@@ -331,7 +331,7 @@ def load_settings(
     try:
         return dict(schema().load(dict(config)))
     except ValidationError as e:
-        name, messages = next(iter(e.normalized_messages().items()))
+        name, messages = next(iter(e.normalized_messages().items()))  # type: ignore[no-untyped-call]
         declared = schema().fields.get(name)
         value = None if declared and declared.metadata.get("secret") else config.get(name)
         found = "" if value is None else f" ({value!r})"

@@ -23,7 +23,7 @@ from typing import Any
 
 
 class HubError(Exception):
-    """A failure with a stable `code`, a message that names thing, value and cause, and a `hint`: what to do."""
+    """A failure: a stable `code`, a message that names thing, value and cause, a `hint`: what to do."""
 
     code = "error"
     exit_code = 1

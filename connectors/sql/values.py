@@ -47,7 +47,8 @@ def reader(spelling: Spelling) -> Convert | None:
         "boolean": _read_boolean,
         "json": _read_json,
     }
-    return known.get(kind, _plain)
+    convert: Convert = known.get(kind, _plain)
+    return convert
 
 
 def _plain(value: Any) -> Any:

@@ -354,10 +354,8 @@ class Tryton(Connector):
             if field is None:
                 continue
             target = field.get("relation")
-            if target in self.codes:
-                value = (r.get(f"{name}.") or {}).get(self.codes[target])
-            else:
-                value = r.get(name)
+            coded = target in self.codes
+            value = (r.get(f"{name}.") or {}).get(self.codes[target]) if coded else r.get(name)
             if field["type"] == "float" and value is not None:
                 value = Decimal(str(value))
             if field["type"] == "boolean":
@@ -457,7 +455,7 @@ class Tryton(Connector):
         return out
 
     def _value(self, field: Mapping[str, Any], value: Any) -> Any:
-        target = field.get("relation")
+        target = str(field.get("relation"))
         if target in self.codes and value is not None:
             return self._id_of(target, str(value))
         if value is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hub import i18n
+from hub.errors import ConfigError
 from hub.i18n import _, translate
 
 if TYPE_CHECKING:
@@ -48,8 +49,18 @@ class State:
         from hub.cli import logs
         from hub.context import Hub
 
+        self._need_home(making=upgrade)
         logs.begin(self)
         return Hub.open(self.home, self.overrides, upgrade=upgrade)
+
+    def _need_home(self, *, making: bool = False) -> None:
+        """Opening a database makes its file: not in a folder that somebody mistook for a home."""
+        if not making and not (self.home / "data").is_dir():
+            raise ConfigError(
+                "there is no hub in {home}",
+                home=str(self.home.resolve()),
+                hint="Make one: hub init DIR; or name its folder: --home DIR, or HUB_HOME.",
+            )
 
     def unready_hub(self) -> "Hub":
         """The hub whatever state its database is in: for the commands that are about that."""
@@ -58,6 +69,7 @@ class State:
         from hub.settings import load_settings
         from hub.store.session import Store
 
+        self._need_home()
         settings = load_settings(self.home, self.overrides)
         return Hub(settings, Store.open(settings.database_url, ENTITIES))
 

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hub.cli.base import State
+from hub.cli.checks import config_errors
 from hub.errors import ConfigError, HubError
 from hub.i18n import _, render, render_hint, said, say
 from hub.secrets import Secrets, references, resolve
-from hub.settings import HubSettings, check, load_settings, read_layers
+from hub.settings import HubSettings, load_settings
 
 MEGABYTE = 1_000_000
 SQLITE = (3, 35, 0)
@@ -74,7 +75,7 @@ class _Doctor:
 
     def config(self) -> Iterator[Finding]:
         try:
-            errors = check(read_layers(self.state.home, self.state.overrides))
+            errors = config_errors(self.state)
         except ConfigError as e:
             errors = [e]
         yield from (self.failed("config", e) for e in errors)

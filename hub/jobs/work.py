@@ -410,7 +410,7 @@ class Jobs:
     def _backoff(self, attempts: int) -> timedelta:
         """Exponential, with full jitter."""
         retry = self.env.settings.retry
-        ceiling = min(retry.cap, retry.base * 2 ** min(attempts, 20))
+        ceiling: timedelta = min(retry.cap, retry.base * 2 ** min(attempts, 20))
         return ceiling * self.env.rng.uniform(0.5, 1.0)
 
     # -------------------------------------------------------------------------------- schedule

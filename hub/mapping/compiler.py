@@ -188,7 +188,8 @@ class ListCell(Cell):
         if not isinstance(raw, list | tuple):
             raise LensError("not a list: {value!r}", value=raw)
         where, cells = self.where, self.cells
-        items, problems = [], []
+        items: list[dict[str, Any]] = []
+        problems: list[Problem] = []
         for number, item in enumerate(raw):
             if not isinstance(item, Mapping):
                 raise LensError("not an object of named values: {value!r}", value=item)
@@ -353,7 +354,7 @@ class FieldMapping:
         if rule is not None and isinstance(a, str) and isinstance(b, str):
             return _equal_texts(rule, a, b)
         if isinstance(a, dict) or isinstance(b, dict):
-            return _solid(a) == _solid(b)
+            return bool(_solid(a) == _solid(b))
         return False
 
     def covers(self, row: Row) -> dict[str, str]:
@@ -500,7 +501,7 @@ def _equal_texts(rule: Rule, a: str, b: str) -> bool:
             return a.strip() == b.strip()
         case "rounded":
             try:
-                return _rounded(a, rule.digits) == _rounded(b, rule.digits)
+                return bool(_rounded(a, rule.digits) == _rounded(b, rule.digits))
             except ValueError:
                 return False
     return a == b

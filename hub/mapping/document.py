@@ -63,7 +63,7 @@ class Document:
     modified: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
     match: tuple[tuple[str, ...], ...] = ()
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Defaults()  # noqa: RUF009 - frozen
     policy: str = ""
     owner: str = ""
     rows: tuple[RowSpec, ...] = ()
@@ -122,7 +122,7 @@ class _Lines(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
         return super().compose_node(parent, index)
 
@@ -245,7 +245,7 @@ class _Checker:
         return document
 
     def _entity(self) -> Entity | None:
-        name = self.tree.get("entity")
+        name = str(self.tree.get("entity"))
         if name in self.entities:
             return self.entities[name]
         self._add(

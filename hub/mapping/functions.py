@@ -151,7 +151,7 @@ def to_int(value: Any) -> int:
 
 
 def is_blank(value: Any) -> bool:
-    return value is None or value == "" or value == []
+    return value is None or value in ("", [])
 
 
 def _is_number(value: Any) -> bool:

@@ -21,6 +21,7 @@ from hub.entity import Field
 from hub.mapping.paths import MISSING
 from hub.mapping.problems import LensError
 from hub.values import clean_text, date_text, decimal_text, instant_text
+from hub.values.times import NO_ZONE
 
 Reader = Callable[[Any], Any]
 Writer = Callable[[Any, Any], Any]
@@ -250,7 +251,7 @@ def _boolean_reader(field: Field, defaults: Defaults) -> Reader:
         if isinstance(value, str):
             known = _TRUTH.get(value.strip().lower())
         else:
-            known = {0: False, 1: True}.get(value) if isinstance(value, int | Decimal) else None
+            known = {0: False, 1: True}.get(int(value)) if value in (0, 1) else None
         if known is None:
             raise LensError(NOT_BOOLEAN, hint=BOOL_HINT, value=value)
         return known
@@ -338,7 +339,7 @@ def _moved(moment: datetime, to: Any, zone: str | None) -> datetime:
     if to is not None:
         return moment.astimezone(to)
     if zone is None:
-        raise LensError(rules.NO_ZONE, code="zone")
+        raise LensError(NO_ZONE, code="zone")
     return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
@@ -451,7 +452,7 @@ def _list_writer(field: Field, defaults: Defaults) -> Writer:
 
 
 def _set_writer(field: Field, defaults: Defaults) -> Writer:
-    return lambda value, old: in_order_of(value, old)
+    return in_order_of
 
 
 def in_order_of(texts: list[str], old: Any) -> list[Any]:

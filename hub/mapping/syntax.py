@@ -55,7 +55,7 @@ STRING: /"(?:[^"]|"")*"|'(?:[^']|'')*'|“[^”]*”/
 FUNCTION.2: /[A-Za-z][A-Za-z0-9]*(?=[ \t\r\n]*[(（])/
 NAME: /(?:[^\W\d][\w$]*|\[[^\[\]?*'"]*[^\[\]?*'"0-9][^\[\]?*'"]*\])(?:\.[\w$]+|\.\[[^\[\]?*'"]+\]|\[[0-9]{1,4}\]|\[\*\]|\[\?[\w$]+='[^']*'\])*/
 %ignore /[ \t\r\n\u3000]+/
-"""
+"""  # noqa: E501 - one token, one line
 
 SYNTAX = "the formula cannot be read from character {position} on: {rest!r}"
 ENDS = "the formula ends too early"
@@ -94,7 +94,7 @@ class Literal(Node):
 
 @dataclass(frozen=True, slots=True)
 class Name(Node):
-    path: Path = Path("", ())
+    path: Path = Path("", ())  # noqa: RUF009 - frozen
     text: str = ""
 
 

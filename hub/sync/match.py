@@ -87,8 +87,8 @@ def links_of_records(
             link.c.source_id == source_id, link.c.record_id.in_(some), link.c.part == ""
         )
         for row in connection.execute(query):
-            *narrow, shadow, sent, text = row
-            link_ = Link(*narrow, load(shadow), load(sent) or {}, text)
+            link_ = Link(*row[:-3])
+            link_.shadow, link_.sent, link_.row = load(row.shadow), load(row.sent) or {}, row.row
             found[link_.record_id] = link_
     return found
 

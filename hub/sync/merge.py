@@ -243,7 +243,7 @@ def _spells(sent: str, stored: str) -> bool:
         return True
     if _is_number(sent) and _is_number(stored):
         places = len(stored.partition(".")[2])
-        return abs(float(sent) - float(stored)) <= 0.5000001 * 10**-places
+        return bool(abs(float(sent) - float(stored)) <= 0.5000001 / 10**places)
     return len(b) >= 4 and a.startswith(b)  # cut to a column's length
 
 

@@ -500,7 +500,7 @@ def _link_created(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
                 flow.mapping.version,
                 m.result.version if m.result else None,
                 work.at,
-            )  # fmt: skip
+            )
         )
         proposals.append(
             Proposal(

@@ -72,10 +72,9 @@ def _is_secret(path: str, origins: Any) -> bool:
 @config.command(help="Check the configuration; show every error with its line.")
 @click.pass_obj
 def check(state: State) -> Outcome:
-    from hub.settings import check as check_layers
-    from hub.settings import read_layers
+    from hub.cli.checks import config_errors
 
-    errors = check_layers(read_layers(state.home, state.overrides))
+    errors = config_errors(state)
 
     def display(screen: Screen) -> None:
         for error in errors:

@@ -61,7 +61,7 @@ def doctor(state: State, offline: bool) -> Outcome:
     return Outcome(result, show, code)
 
 
-@click.command(cls=Command, help="Make a hub with two systems that disagree, and watch it work.")
+@click.command(cls=Command, help="Make a hub with three systems that disagree, and watch it work.")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def demo(state: State, folder: Path | None) -> Outcome | None:
