@@ -11,7 +11,7 @@ test: .venv/.made            ## everything that must hold: style, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv/.made           ## speed, as ratios to baselines measured in the same run
 	$(BIN)/python -m tests.benchmarks.sync

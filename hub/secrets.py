@@ -13,18 +13,19 @@ import logging
 import os
 import stat
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from marshmallow import fields
 
-from hub.connector import Secret, SecretText, Settings, Text
+from hub.connector import Secret, SecretText, Settings, Text, load_settings
 from hub.errors import ConfigError, NotFoundError
 from hub.layers import scalar
 from hub.settings import ConnectionSettings
 
+Resolver = Callable[[str], SecretText]
 MASK = "••••••"
 WAYS = "Refer to it as secret: store:NAME (see hub config set-secret), env:NAME or file:/path."
 
@@ -294,14 +295,27 @@ def resolve_settings(
 
     What the environment or the command line gave as text becomes what the setting is declared as.
     """
+    return _settings(connection, schema, lambda reference: resolve(reference, secrets, environ))
+
+
+def check_settings(connection: ConnectionSettings, schema: type[Settings], where: str) -> None:
+    """ConfigError if the connector would refuse its settings; no secret is needed or opened."""
+    # An address passes for any text that a reference may stand for.
+    standing_in = SecretText("https://secret.invalid/")
+    load_settings(schema, _settings(connection, schema, lambda _: standing_in), where=where)
+
+
+def _settings(
+    connection: ConnectionSettings, schema: type[Settings], resolved: Resolver
+) -> dict[str, Any]:
     known = schema().fields
     config: dict[str, Any] = {}
     for name, value in connection.settings.items():
         declared = known.get(name)
         if isinstance(declared, Secret):
             _refuse_literal(connection, name, value)
-        resolved = _resolved(value, secrets, environ)
-        config[name] = _typed(resolved, declared, given=name not in connection.from_files)
+        given = name not in connection.from_files
+        config[name] = _typed(_resolved(value, resolved), declared, given=given)
     return config
 
 
@@ -315,20 +329,19 @@ def _refuse_literal(connection: ConnectionSettings, name: str, value: Any) -> No
         )
 
 
-def _resolved(value: Any, secrets: Secrets, environ: Mapping[str, str]) -> Any:
+def _resolved(value: Any, resolved: Resolver) -> Any:
     if is_reference(value):
-        return resolve(value["secret"], secrets, environ)
+        return resolved(value["secret"])
     if isinstance(value, Mapping):
-        return {k: _resolved(v, secrets, environ) for k, v in value.items()}
+        return {k: _resolved(v, resolved) for k, v in value.items()}
     if isinstance(value, list):
-        return [_resolved(v, secrets, environ) for v in value]
+        return [_resolved(v, resolved) for v in value]
     return value
 
 
 def _typed(value: Any, declared: fields.Field[Any] | None, *, given: bool) -> Any:
     if isinstance(declared, Secret):
-        text = SecretText(value) if isinstance(value, str) else value
-        return redactor.add(text) if isinstance(text, SecretText) else text
+        return redactor.add(SecretText(value)) if isinstance(value, str) else value
     if isinstance(declared, Text):
         # An address may hold a password, and so be a secret as a whole.
         return value.reveal() if isinstance(value, SecretText) else value

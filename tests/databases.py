@@ -58,11 +58,18 @@ class Server:
 # ---------------------------------------------------------------------------------------- fixtures
 
 
+@contextmanager
+def running_postgres() -> Iterator[Server]:
+    """A PostgreSQL server outside of a test run: for benchmarks."""
+    with _shared("postgres", _start_postgres, stop_signal=signal.SIGINT) as url:
+        yield Server(url, _execute_postgres)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A PostgreSQL server, with durability off."""
-    with _shared("postgres", _start_postgres, stop_signal=signal.SIGINT) as url:
-        yield Server(url, _execute_postgres)
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

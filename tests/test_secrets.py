@@ -11,7 +11,15 @@ import pytest
 from hub import connector
 from hub.connector import SecretText
 from hub.errors import ConfigError, NotFoundError
-from hub.secrets import MASK, Redactor, Secrets, references, resolve, resolve_settings
+from hub.secrets import (
+    MASK,
+    Redactor,
+    Secrets,
+    check_settings,
+    references,
+    resolve,
+    resolve_settings,
+)
 from hub.settings import ConnectionSettings
 
 CANARY = "SECRET-CANARY-4711"
@@ -345,3 +353,31 @@ def test_a_secret_from_the_store_is_masked_from_then_on(store):
     store.get("erp")
 
     assert redactor.scrub("x only-used-in-this-test") == f"x {MASK}"
+
+
+# ------------------------------------------------------------------------- checks without secrets
+
+
+def refused(values, *, files=True):
+    given = frozenset(values) if files else frozenset()
+    made = ConnectionSettings("shop", name="shop", settings=values, from_files=given)
+    with pytest.raises(ConfigError) as caught:
+        check_settings(made, Shop, "hub.yaml:3: connection 'shop'")
+    return str(caught.value)
+
+
+def test_settings_are_checked_without_opening_a_secret():
+    reference = {"secret": "store:nowhere"}
+    values = {"url": reference, "password": reference, "headers": {"a": reference}}
+
+    check_settings(ConnectionSettings("shop", settings=values), Shop, "")
+
+
+def test_what_the_connector_would_refuse_is_refused_with_its_place():
+    reference = {"secret": "env:X"}
+
+    assert "is a secret" in refused({"url": "https://a", "password": "x"})
+    missing = refused({"url": "https://a"})
+    assert missing.startswith("hub.yaml:3: connection 'shop': setting 'password'")
+    assert "'sizes'" in refused({"url": "https://a", "password": reference, "sizes": 1})
+    assert "'url' ('nowhere')" in refused({"url": "nowhere", "password": reference})

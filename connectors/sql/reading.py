@@ -23,7 +23,7 @@ from .database import Database
 from .tables import ChildSource, Source
 from .values import from_id, from_json, rewind, to_json
 
-AT_ONCE = 200  # keys in one query
+AT_ONCE = 1000  # values in one query; SQL Server takes 2100 parameters
 Raw = Sequence[Any]
 Conditions = Sequence[ColumnElement[bool]]
 
@@ -154,7 +154,7 @@ def fetch_rows(
     """Rows by id or by columns, each once."""
     seen: set[str] = set()
     for columns, values in _by_columns(source, stream, keys).items():
-        for batch in batches(values, AT_ONCE):
+        for batch in batches(values, AT_ONCE // len(columns)):
             with database.reading(source.table.name) as connection:
                 rows = _matching(connection, source, columns, batch)
             for row in rows:
@@ -250,7 +250,7 @@ def children_of(
     order = [source.table.c[column] for column in child.order]
     named = [parent for parent in dict.fromkeys(parents) if None not in parent]
     alike = {_folded(parent): parent for parent in named}
-    for batch in batches(named, AT_ONCE):
+    for batch in batches(named, AT_ONCE // len(own)):
         exact = set(batch)
         query = select(*_columns(source)).where(_among(connection, source, own, batch))
         raws = connection.execute(query.order_by(*order)).fetchall()

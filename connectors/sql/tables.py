@@ -291,6 +291,8 @@ class Tables:
         dialect = self._engine.dialect.name
         kind = getattr(kind, "data_type", kind)  # what a PostgreSQL domain stands for
         native = {"ARRAY": "array", "BIT": "bit", "UUID": "uuid"}.get(name, "")
+        if dialect == "sqlite" and isinstance(kind, types.String):
+            native = "text"
         if native == "uuid" and dialect != "postgresql":
             native = ""
         if isinstance(kind, types.JSON) and dialect == "postgresql":

@@ -27,7 +27,8 @@ class Spelling:
     aware: bool = False
     """The column itself keeps an instant (`timestamptz`)."""
     native: str = ""
-    """`array`, `json` or `uuid`, where the driver takes Python's own."""
+    """`array`, `json` or `uuid`, where the driver takes Python's own; `bit`; `text`, where SQLite
+    keeps nothing but text."""
 
 
 # --------------------------------------------------------------------------------- driver → row
@@ -38,22 +39,25 @@ def reader(spelling: Spelling) -> Convert | None:
     kind, loose = spelling.kind, spelling.dialect == "sqlite"
     if kind == "datetime":
         return lambda value: _read_datetime(value, spelling.zone)
-    if kind == "date":
-        return None if not loose else _plain
-    if kind in ("text", "integer") and not loose and not spelling.native:
-        return _plain_text if kind == "text" else None
+    if kind == "text" and (not loose or spelling.native == "text"):
+        return None if spelling.native == "text" else _plain_text
+    if kind in ("date", "integer") and not loose:
+        return None
     known: dict[str, Convert] = {
         "decimal": _read_decimal,
         "boolean": _read_boolean,
         "json": _read_json,
     }
-    convert: Convert = known.get(kind, _plain)
-    return convert
+    found: Convert = known.get(kind, _plain)
+    return found
+
+
+PLAIN = (str, int, bytes)
 
 
 def _plain(value: Any) -> Any:
     """A JSON value, Decimal, date or bytes, for whatever a driver may give."""
-    if value is None or isinstance(value, str | bool | int | bytes):
+    if value is None or isinstance(value, PLAIN):
         return value
     if isinstance(value, float | Decimal):
         return _read_decimal(value)
@@ -96,7 +100,7 @@ def _read_decimal(value: Any) -> Any:
     if isinstance(value, float):
         value = Decimal(repr(value))
     elif isinstance(value, int):
-        value = Decimal(value)
+        return Decimal(value)
     if isinstance(value, Decimal):
         return value if value.is_finite() else str(value)
     return _plain(value)

@@ -390,7 +390,7 @@ def _read_back(connection: Connection, batch: Batch) -> None:
     """The results of what was done, each with the row as it is now stored."""
     written = [task for task in batch.done if task.change.op != "delete"]
     stored: dict[str, Mapping[str, Any]] = {}
-    for some in batches(written, AT_ONCE):
+    for some in batches(written, AT_ONCE // len(batch.key)):
         keys = [task.key or () for task in some]
         for found in rows_by(connection, batch.source, batch.key, keys):
             stored[join_key(found[k] for k in batch.key)] = found

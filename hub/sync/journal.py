@@ -67,7 +67,7 @@ def apply(work: Work, proposals: Sequence[Proposal]) -> list[Proposal]:
     refused = [p for p in proposals if _validate(p)]
     accepted = [p for p in proposals if not p.problems]
     for entity, group in _by_entity(accepted).items():
-        rows = [_journal_row(work, p) for p in group]
+        rows = [_journal_row(work, p) for p in group if p.op != "update" or _moves(p)]
         new = [p.record for p in group if p.op == "create"]
         old = list(
             {p.record.id: p.record for p in group if p.op != "create" and _moves(p)}.values()

@@ -2,13 +2,14 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from flask import Flask, Response, jsonify, render_template, request
 
 from hub import i18n
+from hub.entity import Entity
 from hub.errors import ConfigError, HubError
 from hub.i18n import DIRECTIONS, STATES, said
 
@@ -31,6 +32,8 @@ MARKS = {"done": "✓", "active": "✓", "partial": "!", "paused": "!", "failed"
 
 class Status(Protocol):
     """What the pages need of the hub."""
+
+    entities: Mapping[str, Entity]
 
     def status(self) -> dict[str, Any]: ...
 
@@ -87,6 +90,7 @@ def _page(hub: Status) -> Response:
         states=STATES,
         directions=DIRECTIONS,
         said=lambda error: said(error, language),
+        label=lambda name: hub.entities[name].label(language) if name in hub.entities else name,
     )
     response = Response(text, content_type="text/html; charset=utf-8")
     if request.args.get("lang") in i18n.LANGUAGES:

@@ -335,7 +335,7 @@ def urls(database: str, folder: Path):
         return
     from tests.databases import running_postgres
 
-    with running_postgres(folder) as server:
+    with running_postgres() as server:
         yield server.new_database
 
 

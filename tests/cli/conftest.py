@@ -19,8 +19,8 @@ from hub.settings import load_settings
 
 CONFIG = """\
 connections:
-  erp: {connector: sql, title: Our ERP}
-  shop: {connector: rest}
+  erp: {connector: sql, title: Our ERP, settings: {url: "sqlite:////tmp/erp.db"}}
+  shop: {connector: rest, settings: {base_url: "https://shop.example", streams: {}}}
 flows:
   customers: {connection: erp, mapping: erp/customer}
   orders: {connection: shop, mapping: shop/order, direction: in, after: [customers]}

@@ -1,9 +1,14 @@
 """The other commands."""
 
 import io
+import json
 import signal
+import sqlite3
 import stat
 import sys
+from contextlib import closing
+
+import pytest
 
 from hub.cli import home as homes
 from hub.cli.base import State
@@ -162,6 +167,18 @@ def test_config_check_shows_every_error(hub, home):
 
     assert ran.code == 4
     assert "config/local.yaml:2" in ran.out and "Did you mean 'lease'?" in ran.out
+
+
+def test_config_check_asks_the_connectors_about_their_settings(hub, home):
+    (home / "config" / "local.yaml").write_text(
+        "connections:\n  erp: {settings: {urll: x}}\n  crm:\n    connector: rset\n"
+    )
+
+    ran = hub("config", "check")
+
+    assert ran.code == 4
+    assert "connection 'erp': setting 'urll'" in ran.out
+    assert "there is no connector 'rset'" in ran.out
 
 
 def test_a_file_that_is_no_yaml_is_4(hub, home):
@@ -442,11 +459,50 @@ def test_the_state_opens_the_hub_of_its_home(home, monkeypatch):
     assert opened == [(home, True)]
 
 
-def test_a_home_that_was_never_made_is_a_configuration_error(home, monkeypatch, capsys):
+@pytest.mark.parametrize("command", ["status", "db check", "sync"])
+def test_a_folder_that_is_no_home_is_left_alone(tmp_path, capsys, command):
     from hub.cli import app
 
-    assert app.run(["--home", str(home), "status"]) == 4
+    assert app.run(["--lang", "en", "--home", str(tmp_path), *command.split()]) == 4
     assert "hub init" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_real_hub_from_init_to_quarantine(tmp_path, capsys):
+    """Everything real: a hub, a system, a sync with one bad row, and what is said of it."""
+    from hub.cli import app
+
+    def real(*args):
+        code = app.run(["--lang", "en", "--home", str(tmp_path), *args])
+        return code, capsys.readouterr().out
+
+    assert real("init")[0] == 0
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
+        shop.execute("create table customers(id integer primary key, name text, mail text)")
+        rows = [(1, "张三", "a@b.cn"), (2, "Bob", "no mail")]
+        shop.executemany("insert into customers values(?, ?, ?)", rows)
+    (tmp_path / "config" / "hub.yaml").write_text(
+        f"connections: {{shop: {{connector: sql, settings: {{url: 'sqlite:///{tmp_path}/shop.db'}}}}}}\n"
+        "flows: {customers: {connection: shop, mapping: shop/customer}}\n"
+    )
+    (tmp_path / "mappings" / "shop").mkdir()
+    (tmp_path / "mappings" / "shop" / "customer.yaml").write_text(
+        "entity: customer\nstream: customers\nkey: id\nrows:\n- {field: code, from: id}\n"
+        "- {field: name, from: name}\n- {field: party_type, const: person}\n"
+        "- {field: email, from: mail, email: true}\n"
+    )
+
+    assert real("doctor")[0] == 0
+    assert real("mappings", "try", "shop/customer")[0] == 3
+    code, out = real("sync")
+    assert code == 3 and out.splitlines()[1].split()[:3] == ["customers", "2", "1"]
+    assert "张三" in real("show", "customer", "1")[1]
+    aside = json.loads(real("quarantine", "list", "--json")[1])["result"][0]
+    assert real("quarantine", "show", aside["id"])[0] == 0
+    assert real("quarantine", "fix", aside["id"], "mail=bob@b.cn")[0] == 0
+    assert "bob@b.cn" in real("show", "customer", "2")[1]
+    assert "Nothing is set aside" in real("quarantine", "list")[1]
+    assert real("status")[0] == real("runs")[0] == real("conflicts", "list")[0] == 0
 
 
 def test_what_is_not_there_is_said_by_the_facade(hub, fake):

@@ -1,8 +1,9 @@
 """A real Tryton server for tests, set up once under `.peers/` and started afresh for each session.
 
-Tests that use it carry `pytest.mark.xdist_group("tryton")`, so that one worker has it for itself.
+There is one live database, so one test at a time has a server: the others wait at a file lock.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -38,16 +39,19 @@ def running() -> Iterator[dict[str, Any]]:
     data.mkdir(parents=True, exist_ok=True)
     script = Path(__file__).with_name("tryton_server.py")
     command = [sys.executable, str(script), "--data", str(data), "--port", str(_port()), "--fresh"]
-    log = (data.parent / "tryton.log").open("ab")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        yield _announced(process)
-    finally:
-        process.terminate()
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
-        log.close()
+    with (
+        (data.parent / "tryton.lock").open("w") as lock,
+        (data.parent / "tryton.log").open("ab") as log,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            yield _announced(process)
+        finally:
+            process.terminate()
+            process.wait(30)
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def _announced(process: "subprocess.Popen[str]") -> dict[str, Any]:

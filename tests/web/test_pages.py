@@ -112,6 +112,11 @@ def test_everything_is_escaped(client, fake):
     assert parsed(text).found == []
 
 
+def test_entities_have_their_names_in_the_language(client):
+    assert "</b> Customer" in client.get("/").text
+    assert "</b> 客户" in client.get("/?lang=zh").text
+
+
 def test_an_empty_hub_says_what_to_do_first(client, fake):
     fake.answers["status"] = {"flows": [], "records": {}}
     fake.answers["runs"] = []

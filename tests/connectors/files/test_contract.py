@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 import xlsxwriter
-from hub.connectors.files import Files
 
+from hub.connectors.files import Files
 from hub.testing.connector_contract import ConnectorContract
 
 HEADER = ["code", "name", "note", "size", "credit", "born", "updated_at"]

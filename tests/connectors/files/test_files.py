@@ -9,13 +9,13 @@ from decimal import Decimal
 
 import pytest
 import xlsxwriter
-from hub.connectors.files import Files, writing
-from hub.connectors.files.folder import locked
-from hub.connectors.files.rows import guard, unguard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.connector import BadRow, Change, Stream
+from hub.connectors.files import Files, writing
+from hub.connectors.files.folder import locked
+from hub.connectors.files.rows import guard, unguard
 from hub.errors import AuthError, ConfigError, UnavailableError
 
 CUSTOMERS = "code,name,city\r\nA,Ada,Berlin\r\nB,'Bob','s-Hertogenbosch\r\nC,陈,\r\n".encode()

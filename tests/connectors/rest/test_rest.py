@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import pytest
 import yaml
+
+from hub.connector import BadRow, Change, Stream
 from hub.connectors import rest
 from hub.connectors.rest import Rest
 from hub.connectors.rest.coding import decode, encode
 from hub.connectors.rest.spec import ColumnSpec
-
-from hub.connector import BadRow, Change, Stream
 from hub.errors import (
     AuthError,
     ConfigError,

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hub.connectors.sql import Sql
 from sqlalchemy import create_engine, make_url, text
 
 from hub.connector import Change, Stream
+from hub.connectors.sql import Sql
 from hub.testing.connector_contract import ConnectorContract
 
 START = datetime(2024, 1, 1, 12, tzinfo=UTC)

@@ -2,15 +2,16 @@
 
 import json
 import sqlite3
+import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hub.connectors.sql import Sql
 from sqlalchemy import create_engine, make_url, text
 
 from hub.connector import BadRow, Change, Stream
+from hub.connectors.sql import Sql
 from hub.errors import AuthError, ConfigError, HubError, ProtocolError, UnavailableError
 
 NORTHWIND = """
@@ -613,6 +614,55 @@ def test_a_replay_by_another_process_in_the_middle_creates_nothing_twice(postgre
     assert results["k1"].remote_id == "1"
     assert results["k1"].row["name"] == "first"
     assert results["k2"].outcome == "applied"
+
+
+def test_two_writers_with_one_key_create_one_row(postgres_url, mariadb_url, open_sql):
+    for url in (postgres_url, mariadb_url):
+        serial = "SERIAL" if url.startswith("postgresql") else "INT AUTO_INCREMENT"
+        run(url, f"CREATE TABLE t (id {serial} PRIMARY KEY, n INT, hub_key VARCHAR(40) UNIQUE)")
+        sql = open_sql(url, streams={"t": {"hub_key_column": "hub_key"}})
+        stream = stream_of(sql, "t")
+        results = []
+        change = Change("k1", "create", {"n": 2})
+        slower = threading.Thread(target=lambda: results.extend(sql.write(stream, [change])))  # noqa: B023
+        engine = create_engine(url)
+        with engine.connect() as first:
+            first.execute(text("INSERT INTO t (n, hub_key) VALUES (1, 'k1')"))
+            slower.start()
+            slower.join(timeout=0.5)
+            assert slower.is_alive(), "it waits for the first to commit"
+            first.commit()
+        slower.join()
+        engine.dispose()
+
+        assert [(r.outcome, r.remote_id) for r in results] == [("applied", "1")]
+        assert len(read(sql, stream)) == 1
+
+
+def test_children_may_name_their_parent_by_another_column(postgres_url, open_sql):
+    run(
+        postgres_url,
+        "CREATE TABLE o (id serial primary key, no text UNIQUE)",
+        "CREATE TABLE l (id serial primary key, no text, pos int, q numeric(8,2))",
+        "INSERT INTO o (no) VALUES ('A-1')",
+        "INSERT INTO l (no, pos, q) VALUES ('A-1', 1, 5), ('A-1', 2, 6)",
+    )
+    lines = {"table": "l", "parent": {"no": "no"}, "key": "pos", "order": "pos"}
+    sql = open_sql(postgres_url, streams={"o": {"children": {"lines": lines}}})
+    stream = stream_of(sql, "o")
+    batch = [
+        Change("u", "update", {"lines": [{"pos": 2, "q": "6.00"}, {"pos": 3, "q": 7}]}, "1"),
+        Change("c", "create", {"no": "A-2", "lines": [{"pos": 1, "q": 1}]}),
+    ]
+
+    results = {r.key: r for r in sql.write(stream, batch)}
+    [gone] = sql.write(stream, [Change("d", "delete", remote_id=results["c"].remote_id)])
+
+    stored = results["u"].row["lines"]
+    assert [(line["id"], line["pos"]) for line in stored] == [(2, 2), (3, 3)]
+    assert [line["no"] for line in results["c"].row["lines"]] == ["A-2"]
+    assert gone.outcome == "applied"
+    assert len(read(sql, stream_of(sql, "l"), size=10)) == 2
 
 
 def test_a_key_may_be_changed_by_an_update(sql):

@@ -4,14 +4,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hub.connectors.tryton import Tryton
 
 from hub.connector import Change, Stream
+from hub.connectors.tryton import Tryton
 from hub.errors import AuthError, ConfigError
 from hub.testing.connector_contract import ConnectorContract
 from tests.peers.client import TrytonUser
 
-pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("tryton")]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]  # they wait for one another
 
 
 def settings(server):
