@@ -116,7 +116,8 @@ class Problem:
         return where + fill(self.message, {"value": self.value, **self.values})
 
     def to_json(self) -> dict[str, Any]:
-        return {k: v for k, v in dataclasses.asdict(self).items() if v not in ("", None, {})}
+        parts = dataclasses.asdict(self)
+        return {k: v for k, v in parts.items() if v is not None and (v or k == "value")}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Problem":

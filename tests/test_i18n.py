@@ -1,10 +1,12 @@
 """The two languages: choosing, rendering, and a Chinese text for every English one."""
 
 import re
+import shutil
 import string
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 
 import pytest
 from babel.messages import pofile
@@ -14,7 +16,7 @@ from hub.cli.app import root
 from hub.errors import ConfigError, HubError, NotFoundError, Problem
 from hub.i18n import choose, from_header, render, render_hint, said, say, spoken, translate
 from hub.testing import messages
-from hub.testing.messages import scan, scanned, untranslated
+from hub.testing.messages import Message, scan, untranslated
 
 PO = i18n.LOCALE / "zh" / "LC_MESSAGES" / "hub.po"
 CATALOG = i18n._catalog("zh")._catalog
@@ -36,7 +38,7 @@ def test_every_text_has_a_chinese_translation():
 
 def test_the_scan_finds_what_it_is_for():
     """A scan that finds nothing would let the test above pass."""
-    found = {place: len(texts) for place, texts in scanned().items()}
+    found = Counter(m.place for m in scan()[0])
 
     for place in (
         "hub/secrets.py",
@@ -73,10 +75,14 @@ def test_the_compiled_catalog_is_that_of_the_source():
     assert not any(m.fuzzy for m in source if m.id)
 
 
+COMMAND = r"hub ([a-z]+)(?: ([a-z-]+))?"
+
+
 def commands_in(text):
-    """The commands a text tells the reader to run: `hub …`, or hub … after an arrow or a colon."""
-    for match in re.finditer(r"(?:`|[:：] ?|→ )hub ([a-z]+)(?: ([a-z-]+))?", text):
-        yield match[1], match[2]
+    """The commands a text tells the reader to run: `hub …`, or one at its end after a colon."""
+    ended = re.search(rf"(?:: |：|→ ){COMMAND}(?: [A-Z{{-].*)?$", text)
+    found = [*re.finditer(f"`{COMMAND}", text), *([ended] if ended else [])]
+    return [(match[1], match[2]) for match in found]
 
 
 def test_every_command_that_a_text_names_exists():
@@ -145,12 +151,13 @@ def found(tmp_path):
             "ab",
         ),
         ("def w(text): raise ConfigError('{place}: ' + text)\nw('a')", ["{place}: ", "a"]),
-        ("def w(t): return v(t)\ndef v(t): raise ConfigError(t)\nw('a')", ["a"]),
-        ("class C:\n  def w(self, t): raise ConfigError(t)\n  def x(self): self.w('a')", ["a"]),
+        ("def w(text): return v(text)\ndef v(text): raise ConfigError(text)\nw('a')", ["a"]),
+        ("class C:\n  def w(self, text): raise ConfigError(text)\n  x = C().w('a')", ["a"]),
         ("def w(*, help): return Text(help)\nw(help='a')", ["a"]),
-        ("def w(t, /): raise ConfigError(t)\nw('a')", ["a"]),
+        ("def w(template, /): raise ConfigError(template)\nw('a')", ["a"]),
         ("raise ValueError('no')", []),
         ("print('no')", []),
+        ("def get(name): raise ConfigError(name)\nget('no')", []),
     ],
 )
 def test_texts_are_found(found, source, texts):
@@ -182,16 +189,51 @@ def test_texts_that_are_put_together_are_told(found):
 
 
 def test_private_wrappers_are_those_of_their_file(found):
-    wrapper = "def _w(t): raise ConfigError(t)"
+    wrapper = "def _w(text): raise ConfigError(text)"
 
     assert found("_w('no')", **{"hub/y.py": wrapper})[0] == []
 
 
-def test_babel_gets_the_texts_of_a_file():
-    with (messages.ROOT / "hub" / "secrets.py").open("rb") as file:
-        lines = list(messages.extract(file, (), (), {}))
+# ---------------------------------------------------------------------------------- make locale
 
-    assert "there is no secret {name!r} in {path}" in [text for _line, _name, text, _c in lines]
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(PO.parent, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def read(path):
+    with path.open("rb") as file:
+        return pofile.read_po(file)
+
+
+def test_an_update_without_new_texts_changes_nothing(copy):
+    messages.update(copy)
+    before = (copy / "hub.po").read_bytes()
+
+    messages.update(copy)
+
+    assert (copy / "hub.po").read_bytes() == before
+
+
+def test_an_update_names_the_texts_that_need_a_translation(copy, monkeypatch):
+    monkeypatch.setattr(messages, "scan", lambda: ([Message("new {x}", "a.py", 1)], []))
+
+    assert messages.update(copy) == ["new {x}"]
+
+
+def test_a_text_that_is_gone_and_comes_back_keeps_its_translation(copy, monkeypatch):
+    found = scan()
+    with monkeypatch.context() as gone:
+        gone.setattr(messages, "scan", lambda: ([], []))
+        messages.update(copy)
+    assert len(read(copy / "hub.po")) == 0
+
+    monkeypatch.setattr(messages, "scan", lambda: found)
+    messages.update(copy)
+
+    assert read(copy / "hub.po")["there is no flow {name!r}"].string == "没有同步流 {name!r}"
 
 
 # ------------------------------------------------------------------------------------ rendering

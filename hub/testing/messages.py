@@ -8,14 +8,18 @@ constants, or in an `a if … else b`.
 
 import ast
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from hub import errors
-from hub.i18n import PREFIX
+from babel.messages import mofile, pofile
+from babel.messages.catalog import Catalog
+
+from hub import __version__, errors
+from hub.i18n import LOCALE, PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("hub", "connectors", "plugins")
@@ -31,6 +35,8 @@ TEXTS: dict[str, set[tuple[int, str]]] = {
     },
 }
 EVERYWHERE = ("hint", "help", "epilog")
+# What a function calls a text that it passes on; other names are values, such as a key in `get`.
+PASSED = ("template", "message", "text", "hint", "help")
 TESTING = "hub/testing/"  # speaks to developers
 # Here a ValueError is what a value or a lens has to say; it becomes a `Problem`.
 VALUES = ("hub/values", "hub/model", "hub/mapping")
@@ -81,8 +87,8 @@ class Source:
             given = [*node.args.posonlyargs, *node.args.args]
             names = [a.arg for a in given if a.arg not in ("self", "cls")]
             keywords = names + [a.arg for a in node.args.kwonlyargs]
-            for text in _given_texts(node, known):
-                if isinstance(text, ast.Name) and text.id in keywords:
+            for text in list(_given_texts(node, known)):  # it may learn about itself
+                if isinstance(text, ast.Name) and text.id in PASSED and text.id in keywords:
                     at = names.index(text.id) if text.id in names else 99
                     learnt += self._add(place, node.name, (at, text.id))
         return learnt
@@ -261,24 +267,45 @@ def untranslated(catalog: Mapping[Any, str], messages: Iterable[Message]) -> lis
     return [m for m in messages if not catalog.get((m.text, 0) if m.plural else m.text)]
 
 
-def extract(
-    file: IO[bytes], keywords: Any, comment_tags: Any, options: Mapping[str, str]
-) -> Iterator[tuple[int, str | None, Any, list[str]]]:
-    """The extraction method that `babel.cfg` names; the texts of one file."""
-    path = Path(file.name).resolve().relative_to(ROOT).as_posix()
-    for message in scanned().get(path, []):
-        if message.plural:
-            yield message.line, "ngettext", (message.text, message.plural), []
-        else:
-            yield message.line, None, message.text, []
+def catalog_of(messages: Iterable[Message]) -> Catalog:
+    """The template of a catalog: every text, with the files it stands in."""
+    made = Catalog(project="hub", version=__version__, charset="utf-8")
+    for message in sorted(messages):
+        key = (message.text, message.plural) if message.plural else message.text
+        made.add(key, locations=[(message.place, 0)])
+    return made
 
 
-_scanned: dict[str, list[Message]] = {}
+def update(folder: Path = LOCALE / "zh" / "LC_MESSAGES") -> list[str]:
+    """Bring the catalog up to the source and compile it; the texts that lack a translation.
+
+    What is no longer in the source stays at the end of the file, so that it comes back by itself.
+    """
+    source, compiled = folder / "hub.po", folder / "hub.mo"
+    with source.open("rb") as file:
+        catalog = pofile.read_po(file)
+    for gone in catalog.obsolete.values():
+        catalog.add(gone.id, gone.string)
+    catalog.obsolete.clear()
+    before = catalog.creation_date
+    catalog.update(catalog_of(scan()[0]), no_fuzzy_matching=True)
+    catalog.creation_date = before  # or every run would change the file
+    with source.open("wb") as file:
+        pofile.write_po(file, catalog, width=0, sort_output=True, include_lineno=False)
+    with compiled.open("wb") as file:
+        mofile.write_mo(file, catalog)
+    return [str(m.id) for m in catalog if m.id and not any(m.string or ())]
 
 
-def scanned() -> dict[str, list[Message]]:
-    """All texts by file; the files are read once, since wrappers are found across them."""
-    if not _scanned:
-        for message in scan()[0]:
-            _scanned.setdefault(message.place, []).append(message)
-    return _scanned
+def main() -> None:
+    """`python -m hub.testing.messages update`: what `make locale` runs."""
+    if sys.argv[1:] != ["update"]:
+        sys.exit("usage: python -m hub.testing.messages update")
+    missing = update()
+    for text in missing:
+        sys.stdout.write(f"not translated: {text!r}\n")
+    sys.exit(1 if missing else 0)
+
+
+if __name__ == "__main__":
+    main()

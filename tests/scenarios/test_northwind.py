@@ -127,6 +127,10 @@ def orders_agree(hub, engine, erp):
         exact = Decimal(str(price)) * quantity * (1 - Decimal(str(discount)))
         total[str(order)] += exact.quantize(Decimal("0.01"), "ROUND_HALF_EVEN")
         count[str(order)] += 1
+    with hub.store.read() as c:
+        known = c.execute(text("SELECT number, grand_total FROM sales_order")).all()
+    wrong = {n: (t, total.get(n)) for n, t in known if Decimal(str(t)) != total.get(n)}
+    assert not wrong, wrong
     arrived = sales(erp)
     parked = {q["external_id"] for q in hub.quarantine_list(limit=10_000)}
     reasons = [q["problems"] for q in hub.quarantine_list(limit=5)]
