@@ -3,10 +3,9 @@
 Pure: no store, no network, no clock.
 """
 
-from hub.mapping.compiler import Candidate, Rule, compile
+from hub.mapping.compiler import Candidate, Ref, Rule, compile
 from hub.mapping.compiler import FieldMapping as Mapping
 from hub.mapping.document import Document, export, load
-from hub.mapping.lenses import Ref
 from hub.mapping.paths import MISSING
 
 __all__ = [

@@ -8,25 +8,26 @@ from typing import Any
 from hub.connector import join_key
 from hub.entity import Entity, Field
 from hub.errors import Problem
-from hub.mapping.document import Document, RowSpec
-from hub.mapping.kinds import as_text
-from hub.mapping.lenses import (
-    LENSES,
-    ConstLens,
-    DefaultLens,
-    FormulaLens,
-    JoinLens,
-    Lens,
-    ListLens,
-    Ref,
-    RefLens,
-    WhenLens,
+from hub.mapping.cells import (
+    Cell,
+    Cells,
+    ConstCell,
+    FormulaCell,
+    ListCell,
+    Row,
+    cell_class,
+    key_part,
 )
-from hub.mapping.paths import MISSING, Path, PathError, parse_path
+from hub.mapping.kinds import Defaults, as_text
+from hub.mapping.lenses import LENSES
+from hub.mapping.paths import MISSING, PathError, parse_path
 from hub.mapping.problems import LensError, RowError, problem_of
+from hub.mapping.shapes import ListLens, Ref, RefLens
+from hub.mapping.spec import Document, RowSpec
 from hub.values import fold, instant_text, parse_decimal, round_half_up
 
-Row = Mapping[str, Any]
+NO_KEY = "the key column is {value!r}"
+NO_KEY_HINT = "Fill it in the source, or map another key."
 
 
 @dataclass(slots=True)
@@ -40,232 +41,27 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who wins a field and how its values compare; `rounded` has the number of digits."""
+    """Who wins a field ("": as the flow says), and how its values compare.
+
+    `digits`: for the comparison `rounded`.  `key`: the part that tells the items of a list apart.
+    `missing`: what happens to items the other side lacks.
+    """
 
     policy: str = ""
     owner: str = ""
     compare: str = "exact"
     digits: int = 0
-
-
-class Cell:
-    """One compiled row of the document: `get(row)` a value or MISSING, `put` a row with it."""
-
-    def __init__(self, spec: RowSpec, declared: Field, lens: Lens, place: tuple[str, ...]) -> None:
-        self.spec, self.field, self.lens = spec, declared, lens
-        self.name = spec.field
-        self.top, self.sub = place[0], place[1:]
-        self.source = spec.source
-        texts = [spec.source] if isinstance(spec.source, str) else list(spec.source)
-        self.paths: list[Path] = [parse_path(t) for t in texts if t]
-        self.column = self.paths[0].column if len(self.paths) == 1 and self.paths[0].simple else ""
-        self.ignores_blank = spec.blank == "ignore"
-        self.keeps_empty = declared.kind == "text"
-        self.reads, self.writes = spec.direction != "out", _writes(spec, lens)
-
-    def get(self, row: Row) -> Any:
-        raw = row.get(self.column, MISSING) if self.column else self.paths[0].get(row)
-        if raw is MISSING:
-            return MISSING
-        if raw is None or (raw == "" and not self.keeps_empty):
-            return MISSING if self.ignores_blank else None
-        if raw == "" and self.ignores_blank:
-            return MISSING
-        return self.lens.get(raw)
-
-    def old(self, row: Row) -> Any:
-        """The raw remote value, for messages and for lenses that keep it."""
-        try:
-            return self.paths[0].get(row) if self.paths else MISSING
-        except PathError:
-            return MISSING
-
-    def put(self, row: dict[str, Any], value: Any, *, create: bool) -> dict[str, Any]:
-        old = self.old(row)
-        if value is None:
-            if create or old in (None, "", MISSING):
-                return row
-            return self.paths[0].put(row, None)  # type: ignore[no-any-return]
-        return self.paths[0].put(row, self.lens.put(value, old))  # type: ignore[no-any-return]
-
-
-class JoinCell(Cell):
-    """Several columns make one value."""
-
-    def get(self, row: Row) -> Any:
-        raw = [p.get(row) for p in self.paths]
-        if all(v is MISSING for v in raw):
-            return MISSING
-        value = self.lens.get(raw)
-        return MISSING if value is None and self.ignores_blank else value
-
-    def put(self, row: dict[str, Any], value: Any, *, create: bool) -> dict[str, Any]:
-        old = [p.get(row) for p in self.paths]
-        parts = self.lens.put(value, old) if value is not None else [None] * len(old)
-        for path, part in zip(self.paths, parts, strict=True):
-            row = path.put(row, part)
-        return row
-
-
-class KeyCell(Cell):
-    """A reference by several columns: their joined key."""
-
-    def get(self, row: Row) -> Any:
-        raw = [p.get(row) for p in self.paths]
-        if any(v is MISSING for v in raw):
-            return MISSING
-        return None if any(v in (None, "") for v in raw) else join_key(map(as_text, raw))
-
-
-class ConstCell(Cell):
-    """The same value for every row; in a create it is written where a column is named."""
-
-    def get(self, row: Row) -> Any:
-        return self.lens.get(None)
-
-    def put(self, row: dict[str, Any], value: Any, *, create: bool) -> dict[str, Any]:
-        if not self.paths or not create:
-            return row
-        return self.paths[0].put(row, self.lens.put(value, MISSING))  # type: ignore[no-any-return]
-
-
-class DefaultCell(Cell):
-    def get(self, row: Row) -> Any:
-        return self.lens.get(self.paths[0].get(row))
-
-
-class FormulaCell(Cell):
-    """Computed from the whole row."""
-
-    def get(self, row: Row) -> Any:
-        value = self.lens.get(row)
-        return MISSING if value is None and self.ignores_blank else value
-
-
-class WhenCell(Cell):
-    def __init__(self, spec: RowSpec, declared: Field, lens: Lens, place: tuple[str, ...]) -> None:
-        super().__init__(spec, declared, lens, place)
-        assert isinstance(lens, WhenLens)
-        self.holds = lens.formula
-        self.copy = Lens(spec, declared, lens.defaults)
-
-    def get(self, row: Row) -> Any:
-        if self.holds.evaluate(row) is not True:
-            return MISSING
-        raw = self.paths[0].get(row)
-        return raw if raw in (None, MISSING) else self.copy.get(raw)
-
-    def put(self, row: dict[str, Any], value: Any, *, create: bool) -> dict[str, Any]:
-        if self.holds.evaluate(row) is not True or value is None:
-            return row
-        return self.paths[0].put(row, self.copy.put(value, self.old(row)))  # type: ignore[no-any-return]
-
-
-class ListCell(Cell):
-    """A list of rows in the row, merged by the key of its items."""
-
-    def __init__(
-        self,
-        spec: RowSpec,
-        declared: Field,
-        lens: Lens,
-        place: tuple[str, ...],
-        cells: "Cells",
-    ) -> None:
-        super().__init__(spec, declared, lens, place)
-        self.cells = cells
-        self.key = lens.option("key") or declared.key
-        self.leaves = lens.option("missing") == "leave"
-        where = lens.option("where")
-        self.where = _condition(where) if where else None
-
-    def get(self, row: Row) -> Any:
-        raw = self.paths[0].get(row)
-        if raw is MISSING:
-            return MISSING
-        if raw in (None, ""):
-            return MISSING if self.ignores_blank else None
-        if not isinstance(raw, list | tuple):
-            raise LensError("not a list: {value!r}", value=raw)
-        where, cells = self.where, self.cells
-        items: list[dict[str, Any]] = []
-        problems: list[Problem] = []
-        for number, item in enumerate(raw):
-            if not isinstance(item, Mapping):
-                raise LensError("not an object of named values: {value!r}", value=item)
-            if where is None or where.evaluate(item) is True:
-                items.append(cells.get(item, problems, f"{self.name}[{number}]."))
-        if problems:
-            raise RowError(problems)
-        return items or None
-
-    def put(self, row: dict[str, Any], value: Any, *, create: bool) -> dict[str, Any]:
-        before = [i for i in self.old(row) or () if isinstance(i, Mapping)] if not create else []
-        known = {self._key_of(i): i for i in before if self._is_ours(i)}
-        out = []
-        for item in value or ():
-            old = known.pop(item.get(self.key), None) if self.key else None
-            out.append(self.cells.put(dict(old or {}), item, create=old is None))
-        aside = [i for i in before if not self._is_ours(i)]
-        left = list(known.values()) if self.leaves else []
-        return self.paths[0].put(row, [*out, *left, *aside])  # type: ignore[no-any-return]
-
-    def _is_ours(self, item: Row) -> bool:
-        return self.where is None or self.where.evaluate(item) is True
-
-    def _key_of(self, item: Row) -> Any:
-        return self.cells.get(item, [], "").get(self.key)
-
-
-class Cells:
-    """The rows of one level of the document."""
-
-    def __init__(self, cells: list[Cell]) -> None:
-        self.reading = [c for c in cells if c.reads]
-        self.writing = [c for c in cells if c.writes]
-        self.required = [c for c in cells if c.spec.required]
-
-    def get(self, row: Row, problems: list[Problem], where: str = "") -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for cell in self.reading:
-            try:
-                value = cell.get(row)
-            except RowError as e:
-                problems.extend(e.problems)
-                continue
-            except ValueError as e:
-                problems.append(problem_of(e, where + cell.name, cell.old(row)))
-                continue
-            if value is MISSING:
-                continue
-            if cell.sub:
-                _set_part(values, cell, value)
-            else:
-                values[cell.top] = value
-        for cell in self.required:
-            if _at(values, cell) in (None, "", MISSING):
-                problems.append(_missing(where + cell.name, cell))
-        return values
-
-    def put(
-        self,
-        row: dict[str, Any],
-        values: Mapping[str, Any],
-        *,
-        create: bool,
-        fields: Collection[str] | None = None,
-    ) -> dict[str, Any]:
-        for cell in self.writing:
-            if isinstance(cell, ConstCell):
-                row = cell.put(row, None, create=create)
-            elif cell.top in values and (fields is None or cell.top in fields):
-                value = _at(values, cell)
-                row = cell.put(row, None if value is MISSING else value, create=create)
-        return row
+    blank: str = "clear"
+    key: str = ""
+    missing: str = "remove"
+    required: bool = False
 
 
 class FieldMapping:
-    """A compiled mapping (exported as `hub.mapping.Mapping`)."""
+    """A compiled mapping (exported as `hub.mapping.Mapping`).
+
+    `parts`: for objects mapped part by part, the parts covered, as dotted names below the field.
+    """
 
     def __init__(self, document: Document, entity: Entity) -> None:
         self.document, self.entity = document, entity
@@ -274,33 +70,33 @@ class FieldMapping:
         self.modified, self.where = document.modified, dict(document.where)
         self.match = document.match
         self._keys = [parse_path(k) for k in document.key]
+        self._only_key = _plain_column(document.key)
         self._modified = parse_path(document.modified) if document.modified else None
-        cells = [_cell(spec, entity.fields, document) for spec in document.rows]
+        self._zone = document.defaults.zone
+        cells = [build_cell(s, entity.fields, document.defaults) for s in document.rows]
         self.cells = Cells(cells)
         self.fields_in = tuple(dict.fromkeys(c.top for c in self.cells.reading))
-        self.fields_out = tuple(
-            dict.fromkeys(c.top for c in self.cells.writing if not isinstance(c, ConstCell))
-        )
+        self.fields_out = tuple(dict.fromkeys(c.top for c in self.cells.writing if _is_field(c)))
         self.refs = tuple(_refs(cells))
         self.rules = _rules(cells, document)
-        self._loose = {n: r for n, r in self.rules.items() if r.compare != "exact"}
+        self.parts = _parts(cells)
+        self._compared = dict(_compared(cells))
+        self._has_compared = frozenset(p.partition(".")[0] for p in self._compared)
 
     def external_id(self, row: Row) -> str:
         """The row's id: its key columns joined.  RowError if one is missing or blank."""
+        if self._only_key:
+            value = row.get(self._only_key)
+            if type(value) is str and value and "|" not in value and "\\" not in value:
+                return value
         parts = []
         for path in self._keys:
             value = path.get(row)
             if value is MISSING or value is None or value == "":
-                problem = Problem(
-                    "no-key",
-                    "the key column is {value!r}",
-                    path.text,
-                    None if value is MISSING else value,
-                    "Fill it in the source, or map another key.",
-                )
-                raise RowError([problem])
-            parts.append(as_text(value))
-        return parts[0] if len(parts) == 1 and "|" not in parts[0] else join_key(parts)
+                shown = None if value is MISSING else value
+                raise RowError([Problem("no-key", NO_KEY, path.text, shown, NO_KEY_HINT)])
+            parts.append(as_text(value, self._zone))
+        return join_key(parts)
 
     def modified_at(self, row: Row) -> str | None:
         """When the row was changed there; None where the column is no time (a counter)."""
@@ -313,7 +109,7 @@ class FieldMapping:
             return None
         if type(value) is date or (isinstance(value, str) and len(value) == 10):
             value = f"{value}T00:00:00"
-        return instant_text(value, self.document.defaults.zone or "UTC")
+        return instant_text(value, self._zone or "UTC")
 
     def get(self, row: Row) -> Candidate:
         """The row in canonical fields, with every problem it has."""
@@ -324,8 +120,7 @@ class FieldMapping:
             try:
                 modified_at = self.modified_at(row)
             except ValueError as e:
-                found = self._modified.get(row)
-                problems.append(problem_of(e, self.document.modified, found))
+                problems.append(problem_of(e, self.document.modified, self._modified.get(row)))
         return Candidate(values, problems, modified_at)
 
     def put(
@@ -334,45 +129,54 @@ class FieldMapping:
         old_row: Row | None = None,
         fields: Collection[str] | None = None,
     ) -> dict[str, Any]:
-        """The top-level columns that differ from the old row; for a create all that have a value."""
-        before: dict[str, Any] = dict(old_row) if old_row else {}
-        try:
-            row = self.cells.put(before, values, create=not old_row, fields=fields)
-        except PathError as e:
-            raise LensError(str(e.args[0]), **e.values) from e
+        """The top-level columns that differ from the old row; for a create all that have a value.
+
+        *fields*: only these canonical fields.  RowError names everything that cannot be written.
+        """
+        before: Mapping[str, Any] = old_row or {}
+        problems: list[Problem] = []
+        row = self.cells.put(before, values, create=not old_row, fields=fields, problems=problems)
+        if problems:
+            raise RowError(problems)
         if not old_row:
             return {k: v for k, v in row.items() if v is not None}
-        return {k: v for k, v in row.items() if k not in old_row or old_row[k] != v}
+        return {k: v for k, v in row.items() if k not in before or not _same(before[k], v)}
 
     def equal(self, name: str, a: Any, b: Any) -> bool:
-        """The same under the field's `compare`; null, "" and an empty object say the same."""
+        """The same under the field's `compare`; null, "" and an empty object or list say the same."""
         if a == b:
             return True
         if not a and not b and a is not False and b is not False and 0 not in (a, b):
             return True
-        rule = self._loose.get(name)
-        if rule is not None and isinstance(a, str) and isinstance(b, str):
-            return _equal_texts(rule, a, b)
+        if name in self._has_compared or isinstance(a, dict | list) or isinstance(b, dict | list):
+            return self._equal(name, a, b)
+        return False
+
+    def _equal(self, path: str, a: Any, b: Any) -> bool:
         if isinstance(a, dict) or isinstance(b, dict):
-            return bool(_solid(a) == _solid(b))
+            a, b = _solid(a), _solid(b)
+            return all(self._equal(f"{path}.{k}", a.get(k), b.get(k)) for k in {**a, **b})
+        if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            key = (rule := self.rules.get(path)) and rule.key
+            pairs = zip(_in_order(a, key), _in_order(b, key), strict=True)
+            return all(self._equal(path, x, y) for x, y in pairs)
+        if a == b or (a in (None, "") and b in (None, "")):
+            return True
+        compared = self._compared.get(path)
+        if compared and isinstance(a, str) and isinstance(b, str):
+            return _equal_texts(compared[0], compared[1], a, b)
         return False
 
     def covers(self, row: Row) -> dict[str, str]:
-        """What becomes of each column of the row: mapped, kept, refused, or unknown."""
-        mapped = {p.column for c in [*self.cells.reading, *self.cells.writing] for p in c.paths}
-        mapped |= {p.column for p in self._keys}
-        mapped |= {self._modified.column} if self._modified else set()
-        kept, refused = set(self.document.kept), set(self.document.refused)
-        return {
-            name: "mapped"
-            if name in mapped
-            else "refused"
-            if name in refused
-            else "kept"
-            if name in kept or "*" in kept
-            else "unknown"
-            for name in row
-        }
+        """What becomes of each column of the row: mapped, custom (to a custom field only), kept,
+        refused, or unknown to this document."""
+        known = _columns(self.cells)
+        for path in (*self._keys, *([self._modified] if self._modified else ())):
+            known[path.column] = "mapped"
+        kept, refused = self.document.kept, self.document.refused
+        rest = "kept" if "*" in kept else "unknown"
+        named = {**dict.fromkeys(kept, "kept"), **dict.fromkeys(refused, "refused")}
+        return {name: known.get(name) or named.get(name, rest) for name in row}
 
 
 def compile(document: Document, entity: Entity) -> FieldMapping:
@@ -383,125 +187,162 @@ def compile(document: Document, entity: Entity) -> FieldMapping:
 # -------------------------------------------------------------------------------------- building
 
 
-def _cell(spec: RowSpec, fields: Collection[Field], document: Document) -> Cell:
-    place, declared = _place(spec, fields)
-    lens_class = LENSES[spec.lens or "copy"]
-    lens = lens_class(spec, declared, document.defaults)
-    match lens:
-        case ListLens() if spec.rows:
-            nested = Cells([_cell(s, declared.fields, document) for s in spec.rows])
-            return ListCell(spec, declared, lens, place, nested)
-        case JoinLens():
-            return JoinCell(spec, declared, lens, place)
-        case RefLens() if isinstance(spec.source, tuple) and len(spec.source) > 1:
-            return KeyCell(spec, declared, lens, place)
-        case ConstLens():
-            return ConstCell(spec, declared, lens, place)
-        case DefaultLens():
-            return DefaultCell(spec, declared, lens, place)
-        case WhenLens():
-            return WhenCell(spec, declared, lens, place)
-        case FormulaLens():
-            return FormulaCell(spec, declared, lens, place)
-    return Cell(spec, declared, lens, place)
+def build_cell(spec: RowSpec, fields: Collection[Field], defaults: Defaults) -> Cell:
+    """The compiled row.  ValueError if its options, paths or formulas are wrong."""
+    place, declared = locate(spec.field, fields)
+    lens = LENSES[spec.lens or "copy"](spec, declared, defaults)
+    if isinstance(lens, ListLens) and spec.rows:
+        inside = [build_cell(s, declared.fields, defaults) for s in nested_rows(spec, declared)]
+        return ListCell(spec, declared, lens, place, Cells(inside, inner=True))
+    return cell_class(spec, lens)(spec, declared, lens, place)
 
 
-def _place(spec: RowSpec, fields: Collection[Field]) -> tuple[tuple[str, ...], Field]:
-    if spec.field.startswith("ext."):
-        return (spec.field,), Field.text(spec.field)
-    parts = tuple(spec.field.split("."))
-    here, found = fields, None
-    for part in parts:
-        found = next(f for f in here if f.name == part)
+def nested_rows(spec: RowSpec, declared: Field) -> tuple[RowSpec, ...]:
+    """The rows of a list, with one for the key of its items where `key` names only a column."""
+    key = spec.options.get("key") if isinstance(spec.options, Mapping) else None
+    part = key_part(spec, declared)
+    if not key or not part or key == part or any(r.field == part for r in spec.rows):
+        return spec.rows
+    return (RowSpec(part, key, place=spec.place, line=spec.line), *spec.rows)
+
+
+def locate(name: str, fields: Collection[Field]) -> tuple[tuple[str, ...], Field]:
+    """Where a canonical field lives, and its declaration.  KeyError if there is none."""
+    whole = next((f for f in fields if f.name == name), None)
+    if whole is not None:
+        return (name,), whole
+    if not name or name.startswith("ext."):
+        return ((name,) if name else ()), Field.text(name)
+    parts, here = tuple(name.split(".")), fields
+    found: Field | None = None
+    for n, part in enumerate(parts):
+        found = next((f for f in here if f.name == part), None)
+        if found is None or (n + 1 < len(parts) and found.kind != "object"):
+            raise KeyError(".".join(parts[: n + 1]))
         here = found.fields
     assert found is not None
     return parts, found
 
 
-def _writes(spec: RowSpec, lens: Lens) -> bool:
-    if spec.direction == "in" or not spec.source:
+def _plain_column(keys: tuple[str, ...]) -> str:
+    if len(keys) != 1:
+        return ""
+    path = parse_path(keys[0])
+    return path.column if path.simple else ""
+
+
+def _is_field(cell: Cell) -> bool:
+    if isinstance(cell, FormulaCell) and cell.spec.direction == "out":
         return False
-    if isinstance(lens, FormulaLens) and not isinstance(lens, WhenLens):
-        return False
-    return not (isinstance(lens, ConstLens) and spec.direction == "both" and not spec.source)
-
-
-def _condition(text: str) -> Any:
-    from hub.mapping.formula import compile_formula
-
-    return compile_formula(str(text))
+    return not isinstance(cell, ConstCell)
 
 
 def _refs(cells: Collection[Cell], above: tuple[str, ...] = ()) -> list[Ref]:
     found = []
     for cell in cells:
-        place = (*above, cell.top, *cell.sub)
-        if isinstance(cell.lens, RefLens):
-            lens = cell.lens
-            found.append(
-                Ref(place, lens.entity, str(lens.option("stream", "")), str(lens.option("by", "")))
-            )
+        place, lens = (*above, *cell.place), cell.lens
+        if isinstance(cell, ConstCell) and not cell.reads:
+            continue
+        if isinstance(lens, RefLens):
+            stream, by = str(lens.option("stream", "")), str(lens.option("by", ""))
+            found.append(Ref(place, lens.entity, stream, by))
+        elif cell.field.kind == "ref" and cell.field.target:
+            found.append(Ref(place, cell.field.target))
         if isinstance(cell, ListCell):
-            inner = [*cell.cells.reading, *cell.cells.writing]
-            found += _refs(list(dict.fromkeys(inner)), (*place, "*"))
+            found += _refs(cell.cells.all, (*place, "*"))
     return list(dict.fromkeys(found))
 
 
 def _rules(cells: Collection[Cell], document: Document) -> dict[str, Rule]:
     rules: dict[str, Rule] = {}
     for cell in cells:
+        if not cell.place:
+            continue
         spec, known = cell.spec, rules.get(cell.top)
-        compare = spec.compare
-        digits = 0
-        if isinstance(compare, Mapping):
-            compare, digits = next(iter(compare.items()))
+        compare, digits = comparison(spec.compare)
         policy = spec.policy or (known.policy if known else "")
         owner = spec.owner or (known.owner if known else "")
+        key, leaves = (cell.key, cell.leaves) if isinstance(cell, ListCell) else ("", False)
         rules[cell.top] = Rule(
             policy or ("" if owner else document.policy),
             owner or ("" if policy else document.owner),
-            str(compare),
-            int(digits),
+            compare,
+            digits,
+            spec.blank,
+            key or cell.field.key,
+            "leave" if leaves else "remove",
+            cell.must,
         )
     return rules
 
 
-# ----------------------------------------------------------------------------------------- small
+def comparison(compare: Any) -> tuple[str, int]:
+    """`compare:` as (name, digits)."""
+    if isinstance(compare, Mapping):
+        name, digits = next(iter(compare.items()))
+        return str(name), int(digits)
+    return str(compare), 0
 
 
-def _set_part(values: dict[str, Any], cell: Cell, value: Any) -> None:
-    here = values.setdefault(cell.top, {})
-    for part in cell.sub[:-1]:
-        here = here.setdefault(part, {})
-    here[cell.sub[-1]] = value
+def _parts(cells: Collection[Cell]) -> dict[str, tuple[str, ...]]:
+    parts: dict[str, tuple[str, ...]] = {}
+    for cell in cells:
+        if cell.sub:
+            parts[cell.top] = (*parts.get(cell.top, ()), ".".join(cell.sub))
+    return parts
 
 
-def _at(values: Mapping[str, Any], cell: Cell) -> Any:
-    here: Any = values.get(cell.top, MISSING)
-    for part in cell.sub:
-        here = here.get(part) if isinstance(here, Mapping) else None
-    return here
+def _compared(cells: Collection[Cell], above: str = "") -> list[tuple[str, tuple[str, int]]]:
+    found = []
+    for cell in cells:
+        path = above + cell.name
+        compared = comparison(cell.spec.compare)
+        if compared[0] != "exact":
+            found.append((path, compared))
+        if isinstance(cell, ListCell):
+            found += _compared(cell.cells.all, f"{path}.")
+    return found
 
 
-def _missing(name: str, cell: Cell) -> Problem:
-    return Problem(
-        "missing",
-        "a value is required, and column {column!r} has none",
-        name,
-        hint="Fill it in the source.",
-        values={"column": str(cell.source)},
-    )
+def _columns(cells: Cells) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for cell in cells.all:
+        what = "custom" if cell.top.startswith("ext.") else "mapped"
+        texts = [p.text for p in cell.paths]
+        if cell.reads:
+            texts += cell.lens.lineage()
+        for text in texts:
+            try:
+                column = parse_path(text).column
+            except PathError:
+                continue
+            known[column] = "mapped" if known.get(column) == "mapped" else what
+    return known
 
 
-def _equal_texts(rule: Rule, a: str, b: str) -> bool:
-    match rule.compare:
+# ------------------------------------------------------------------------------------- comparing
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal, and not a truth value taken for a number."""
+    return a is b or (bool(a == b) and isinstance(a, bool) == isinstance(b, bool))
+
+
+def _in_order(items: list[Any], key: Any) -> list[Any]:
+    if key and all(isinstance(i, dict) for i in items):
+        return sorted(items, key=lambda i: str(i.get(key)))
+    return items
+
+
+def _equal_texts(compare: str, digits: int, a: str, b: str) -> bool:
+    match compare:
         case "casefold":
             return fold(a) == fold(b)
         case "trimmed":
             return a.strip() == b.strip()
         case "rounded":
             try:
-                return bool(_rounded(a, rule.digits) == _rounded(b, rule.digits))
+                return bool(_rounded(a, digits) == _rounded(b, digits))
             except ValueError:
                 return False
     return a == b
@@ -511,8 +352,20 @@ def _rounded(text: str, digits: int) -> Any:
     return round_half_up(parse_decimal(text), digits)
 
 
-def _solid(value: Any) -> Any:
-    """Without parts that are null."""
-    if isinstance(value, Mapping):
-        return {k: s for k, v in value.items() if (s := _solid(v)) not in (None, {}, "")}
-    return value if value is not None else {}
+def _solid(value: Any) -> dict[str, Any]:
+    """Without parts that say nothing."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {k: v for k, v in value.items() if v is not None and v not in ("", {}, [])}
+
+
+__all__ = [
+    "Candidate",
+    "FieldMapping",
+    "LensError",
+    "Ref",
+    "Rule",
+    "build_cell",
+    "compile",
+    "locate",
+]

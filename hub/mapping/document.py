@@ -1,81 +1,48 @@
-"""The mapping document: YAML checked against its schema, layers overlaid, brought into normal form.
+"""Mapping documents: read, overlaid, checked against their schema, brought into normal form.
 
-Everything wrong is said at once, each with file, line, value and remedy (`DocumentError`).
+Everything wrong is said at once, each with file, line, row, value and remedy (`DocumentError`).
 """
 
 import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-import yaml
-from xxhash import xxh3_64_hexdigest
-
 from hub.entity import Entity, Field
 from hub.errors import Problem
+from hub.mapping.compiler import build_cell, locate
 from hub.mapping.kinds import Defaults
-from hub.mapping.problems import DocumentError
+from hub.mapping.lens import LAWS
+from hub.mapping.lenses import LENSES, ONE_WAY
+from hub.mapping.paths import PathError, parse_path
+from hub.mapping.problems import DocumentError, problem_of, shown
+from hub.mapping.spec import Document, RowSpec
+from hub.mapping.yamltext import Block, YamlError, read_yaml, write_yaml
+from hub.values import currency_code
 
-MAX_BYTES = 1_000_000
+__all__ = ["Document", "RowSpec", "export", "load"]
+
+MAX_LAYERS = 8
 TOP = (
-    *("entity", "stream", "key", "modified", "where", "match", "defaults", "policy", "owner"),
-    *("extends", "rows", "note", "kept", "refused"),
+    *("extends", "entity", "stream", "key", "modified", "where", "match", "defaults", "policy"),
+    *("owner", "kept", "refused", "tables", "note", "rows"),
 )
-ROW = (
-    *("field", "from", "direction", "blank", "owner", "policy", "compare", "required", "note"),
-    "rows",
+OPTIONS = (
+    *("direction", "inverse", "law", "blank", "required", "owner", "policy", "compare", "note"),
+    *("rows",),
 )
+ROW = ("field", "from", *OPTIONS)
 DIRECTIONS = ("both", "in", "out")
 POLICIES = ("latest", "hub", "remote", "fill", "review", "owner")
 COMPARES = ("exact", "casefold", "trimmed", "rounded")
 DEFAULTS = ("zone", "region", "currency")
 
-
-@dataclass(frozen=True)
-class RowSpec:
-    """One row as written.  `lens` "" is the plain copy; `line` is where it stands, for messages."""
-
-    field: str
-    source: str | tuple[str, ...]
-    lens: str = ""
-    options: Any = None
-    direction: str = "both"
-    blank: str = "clear"
-    owner: str = ""
-    policy: str = ""
-    compare: Any = "exact"
-    required: bool = False
-    rows: tuple["RowSpec", ...] = ()
-    line: int = 0
-
-
-@dataclass(frozen=True)
-class Document:
-    """A checked mapping document.  `raw` is its normal form: what `version` is the hash of."""
-
-    name: str
-    place: str
-    entity: str
-    stream: str
-    key: tuple[str, ...]
-    modified: str = ""
-    where: Mapping[str, Any] = field(default_factory=dict)
-    match: tuple[tuple[str, ...], ...] = ()
-    defaults: Defaults = Defaults()  # noqa: RUF009 - frozen
-    policy: str = ""
-    owner: str = ""
-    rows: tuple[RowSpec, ...] = ()
-    kept: tuple[str, ...] = ()
-    refused: Mapping[str, str] = field(default_factory=dict)
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def version(self) -> str:
-        text = orjson.dumps(self.raw, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-        return xxh3_64_hexdigest(text)
+UNKNOWN_KEY = "{where} has no setting {value!r}"
+UNKNOWN_FIELD = "the entity {entity!r} has no field {value!r}"
+UNKNOWN_LENS = "there is no lens or option {value!r}"
+ONE_WAY_ROW = "the lens {lens!r} has no way back, and the row does not say so"
+ONE_WAY_HINT = "Say `direction: in` (or `out`); a formula may have an `inverse` instead."
+ZONE_FAULT = "there is no time zone {value!r}"
 
 
 def load(
@@ -85,75 +52,41 @@ def load(
     find: Callable[[str], Path] | None = None,
     name: str = "",
 ) -> Document:
-    """The document in a file, or in a YAML text.  `find` gives the file of a mapping to extend."""
+    """The document in a file, or in a YAML text.
+
+    `find` gives the file of the mapping that this one `extends`.  *name*: as in "kingdee/customer".
+    """
     tree, place = _read(source, name)
-    if "extends" in tree and find is not None:
-        base, _ = _read(find(str(tree["extends"])), str(tree["extends"]))
-        tree = _overlay(base, tree)
+    tree = _with_template(tree, place, find, ())
     return _Checker(tree, place, entities).document(name or place)
 
 
 def export(document: Document) -> str:
     """The document as YAML, byte for byte the same for the same content."""
-    return yaml.safe_dump(dict(document.raw), allow_unicode=True, sort_keys=False, width=100)
+    return write_yaml(document.raw)
 
 
-# ------------------------------------------------------------------------------------------ YAML
+# ---------------------------------------------------------------------------------------- reading
 
 
-class _Lines(yaml.SafeLoader):
-    """Refuses duplicate keys and aliases, and remembers the line of every mapping."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a single value", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        made = super().construct_mapping(node, deep=True)
-        made["__line__"] = node.start_mark.line + 1
-        return made
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
-        return super().compose_node(parent, index)
-
-
-# As in YAML 1.2: only true and false are booleans, so that a column may be called `no` or `on`.
-_Lines.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:bool"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Lines.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
-def _read(source: Path | str, name: str) -> tuple[dict[str, Any], str]:
+def _read(source: Path | str, name: str) -> tuple[Block, str]:
     if isinstance(source, Path):
         place = str(source)
-        raw = source.read_bytes()
-        text = _decoded(raw, place)
+        text = _decoded(source, place)
     else:
         text, place = source, name or "mapping"
-    if len(text) > MAX_BYTES:
-        raise _wrong("too-long", "{place} is longer than a mapping may be", place=place)
     try:
-        tree = yaml.load(text, Loader=_Lines)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as e:
-        raise _broken(e, place) from e
-    except RecursionError as e:
-        raise _wrong("yaml", "{place} is nested too deeply", place=place) from e
-    if not isinstance(tree, dict):
+        tree = read_yaml(text, place)
+    except YamlError as e:
+        raise _wrong(
+            "yaml",
+            "{place}, line {line}: " + e.template,
+            "Check indentation, colons and quotes on that line.",
+            place=place,
+            line=e.line or 1,
+            **e.values,
+        ) from e
+    if not isinstance(tree, Block):
         raise _wrong(
             "yaml",
             "{place} is not a mapping document",
@@ -163,52 +96,100 @@ def _read(source: Path | str, name: str) -> tuple[dict[str, Any], str]:
     return tree, place
 
 
-def _decoded(raw: bytes, place: str) -> str:
+def _decoded(path: Path, place: str) -> str:
     try:
-        return raw.decode("utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as e:
         raise _wrong(
             "encoding",
             "{place} is not UTF-8 text: byte {byte} at position {at}",
             "Save the file as UTF-8.",
             place=place,
-            byte=f"0x{raw[e.start]:02x}",
+            byte=f"0x{e.object[e.start]:02x}",
             at=e.start,
         ) from e
-
-
-def _broken(e: yaml.YAMLError, place: str) -> DocumentError:
-    mark = getattr(e, "problem_mark", None)
-    return _wrong(
-        "yaml",
-        "{place}, line {line}: broken YAML: {why}",
-        "Check indentation, colons and quotes on that line.",
-        place=place,
-        line=mark.line + 1 if mark else "?",
-        why=getattr(e, "problem", None) or str(e),
-    )
+    except OSError as e:
+        raise _wrong(
+            "unreadable", "{place} cannot be read: {reason}", place=place, reason=e.strerror or ""
+        ) from e
 
 
 def _wrong(code: str, message: str, hint: str = "", **values: Any) -> DocumentError:
     return DocumentError([Problem(code, message, hint=hint, values=values)])
 
 
-def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    """The template with the layer's keys over it, rows by field."""
-    rows = {r.get("field"): r for r in base.get("rows", ()) if isinstance(r, dict)}
-    for row in top.get("rows", ()):
-        if isinstance(row, dict):
-            known = rows.get(row.get("field"), {})
-            if row.get("drop"):
-                rows.pop(row.get("field"), None)
-            else:
-                rows[row.get("field")] = {**known, **row} if not _lens_of(row) else row
-    merged = {**base, **{k: v for k, v in top.items() if k != "extends"}}
-    return {**merged, "rows": list(rows.values())}
+def _with_template(
+    tree: Block, place: str, find: Callable[[str], Path] | None, above: tuple[str, ...]
+) -> Block:
+    """The tree over the mapping it extends, if it does, and that over what it extends in turn."""
+    if "extends" not in tree:
+        return tree
+    base = tree["extends"]
+    if not isinstance(base, str) or find is None:
+        raise _wrong(
+            "extends",
+            "{place}, line {line}: {value!r} cannot be extended",
+            "`extends:` takes the name of a mapping, as in kingdee/customer.",
+            place=place,
+            line=tree.line,
+            value=shown(base),
+        )
+    if base in above or len(above) >= MAX_LAYERS:
+        raise _wrong(
+            "extends",
+            "{place}, line {line}: {value!r} extends itself",
+            place=place,
+            line=tree.line,
+            value=base,
+        )
+    template, where = _read(find(base), base)
+    return _overlay(_with_template(template, where, find, (*above, base)), tree)
 
 
-def _lens_of(row: Mapping[str, Any]) -> list[str]:
-    return [k for k in row if k not in ROW and k not in ("__line__", "drop")]
+def _overlay(base: Block, top: Block) -> Block:
+    """The template with the layer's keys over it, and its rows by field."""
+    merged = Block({**base, **{k: v for k, v in top.items() if k != "extends"}})
+    merged.line, merged.place = top.line, top.place
+    merged["rows"] = _overlaid_rows(base.get("rows"), top.get("rows"))
+    return merged
+
+
+def _overlaid_rows(below: Any, above: Any) -> list[Any]:
+    rows = {_row_identity(r): r for r in below or () if isinstance(r, Block)}
+    for row in above or ():
+        identity = _row_identity(row) if isinstance(row, Block) else repr(row)
+        if isinstance(row, Block) and row.get("drop") is True:
+            rows.pop(identity, None)
+        else:
+            rows[identity] = _overlaid(rows.get(identity), row)
+    return list(rows.values())
+
+
+def _row_identity(row: Mapping[str, Any]) -> str:
+    """The field; what is only written goes by its column too, as a field may have many of these."""
+    if row.get("direction") == "out":
+        return f"{row.get('field', '')} → {row.get('from')}"
+    return str(row.get("field"))
+
+
+def _overlaid(row: Any, over: Any) -> Any:
+    """The keys of *over* win; its lens replaces whatever lens the row had."""
+    if not isinstance(row, Block) or not isinstance(over, Block):
+        return over
+    dropped = _lenses_of(row) if _lenses_of(over) else []
+    merged = Block({**{k: v for k, v in row.items() if k not in dropped}, **over})
+    merged.line, merged.place = over.line, over.place
+    if "rows" in row and "rows" in over:
+        merged["rows"] = _overlaid_rows(row["rows"], over["rows"])
+    return merged
+
+
+def _lenses_of(row: Mapping[str, Any]) -> list[str]:
+    """The keys that are no options of a row; `list: set` beside another lens only says its kind."""
+    keys = [k for k in row if k not in ROW and k != "drop"]
+    if len(keys) > 1 and row.get("list") == "set":
+        keys.remove("list")
+    return keys
 
 
 # ----------------------------------------------------------------------------------------- schema
@@ -217,221 +198,453 @@ def _lens_of(row: Mapping[str, Any]) -> list[str]:
 class _Checker:
     """Turns the tree into a `Document`, collecting every problem on the way."""
 
-    def __init__(self, tree: dict[str, Any], place: str, entities: Mapping[str, Entity]) -> None:
+    def __init__(self, tree: Block, place: str, entities: Mapping[str, Entity]) -> None:
         self.tree, self.place, self.entities = tree, place, entities
         self.problems: list[Problem] = []
+        self.defaults = Defaults()
+        self.tables: Mapping[str, Any] = {}
 
     def document(self, name: str) -> Document:
         tree = self.tree
         self._known(tree, TOP, "the mapping")
         entity = self._entity()
-        key = self._texts("key")
-        if not key:
-            self._add("no-key", "the mapping has no key", "Say `key:` with the column(s) that"
-                      " identify a row; without it nothing can be synced safely.")  # fmt: skip
-        if not isinstance(tree.get("stream"), str):
+        self.defaults, self.tables = self._defaults(), self._table("tables")
+        key, modified = self._key(), self._modified()
+        if not isinstance(tree.get("stream"), str) or not tree["stream"]:
             self._add("no-stream", "the mapping has no stream", "Say `stream:` with its name.")
         rows = self._rows(tree.get("rows"), entity.fields if entity else None)
         if not rows and not self.problems:
             self._add("no-rows", "the mapping maps nothing", "Add `rows:`.")
+        match = self._match(entity)
         document = Document(
             name=name,
             place=self.place,
             entity=str(tree.get("entity")),
             stream=str(tree.get("stream")),
             key=key,
-            modified=str(tree.get("modified") or ""),
-            where=_clean(tree.get("where") or {}),
-            match=self._match(entity),
-            defaults=self._defaults(),
+            modified=modified,
+            where=self._table("where"),
+            match=match,
+            defaults=self.defaults,
             policy=self._one_of(tree, "policy", POLICIES, ""),
-            owner=str(tree.get("owner") or ""),
+            owner=self._text(tree, "owner"),
             rows=rows,
             kept=self._texts("kept"),
-            refused=_clean(tree.get("refused") or {}),
-            raw=_clean(tree),
+            refused=self._table("refused"),
+            tables=self.tables,
+            raw=_normal(tree),
         )
         if self.problems:
             raise DocumentError(self.problems)
         return document
 
+    # -- the head
+
     def _entity(self) -> Entity | None:
-        name = str(self.tree.get("entity"))
-        if name in self.entities:
+        name = self.tree.get("entity")
+        if isinstance(name, str) and name in self.entities:
             return self.entities[name]
-        self._add(
-            "unknown-entity",
-            "there is no entity {value!r}",
-            _nearest(str(name), self.entities),
-            value=name,
-        )
+        hint = _nearest(str(name), self.entities)
+        self._add("unknown-entity", "there is no entity {value!r}", hint, value=name)
         return None
+
+    def _key(self) -> tuple[str, ...]:
+        key = self._texts("key")
+        if not key and not any(p.values.get("key") == "key" for p in self.problems):
+            self._add(
+                "no-key",
+                "the mapping has no key",
+                "Say `key:` with the column(s) that identify a row;"
+                " without it nothing can be synced safely.",
+            )
+        self._parsed(key, self.tree)
+        return key
+
+    def _modified(self) -> str:
+        modified = self._text(self.tree, "modified")
+        self._parsed([modified] if modified else [], self.tree)
+        return modified
+
+    def _parsed(self, paths: Iterable[str], block: Block, name: str = "") -> bool:
+        try:
+            for path in paths:
+                parse_path(path)
+        except PathError as e:
+            hint = "Paths are made of names, [0], [?k='v'] and [*]; other names are \"quoted\"."
+            template, values = str(e.args[0]), dict(e.values)
+            self._add("path", template, hint, block=block, row=name, **values)
+            return False
+        return True
 
     def _texts(self, key: str) -> tuple[str, ...]:
         value = self.tree.get(key)
         if value is None:
             return ()
         items = value if isinstance(value, list) else [value]
-        if all(isinstance(i, str) for i in items):
+        if all(isinstance(i, str) and i for i in items):
             return tuple(items)
-        self._add("type", "{key!r} must be a name or a list of names, not {value!r}", key=key,
-                  value=_clean(value))  # fmt: skip
+        template = "{key!r} must be a name or a list of names, not {value!r}"
+        self._add("type", template, key=key, value=value)
         return ()
 
+    def _table(self, key: str) -> Mapping[str, Any]:
+        value = self.tree.get(key)
+        if value is None:
+            return {}
+        if isinstance(value, Mapping):
+            return dict(_plain(value))
+        self._add("type", "{key!r} must be a mapping of names, not {value!r}", key=key, value=value)
+        return {}
+
+    def _text(self, block: Mapping[str, Any], key: str, row: str = "") -> str:
+        value = block.get(key)
+        if value is None or isinstance(value, str):
+            return value or ""
+        self._add(
+            "type",
+            "{key!r} must be a text, not {value!r}",
+            block=block,
+            row=row,
+            key=key,
+            value=value,
+        )
+        return ""
+
     def _match(self, entity: Entity | None) -> tuple[tuple[str, ...], ...]:
-        rules = self.tree.get("match") or []
-        if not isinstance(rules, list):
-            self._add("type", "'match' must be a list of rules, not {value!r}", value=rules)
+        rules = self.tree.get("match")
+        if rules is None:
             return ()
-        out = tuple(tuple(r) if isinstance(r, list) else (str(r),) for r in rules)
-        for name in [n for rule in out for n in rule]:
-            if entity and name not in entity.field and not name.startswith("ext."):
-                self._unknown_field(name, entity.fields, self.tree.get("__line__", 0))
-        return out
+        rules = rules if isinstance(rules, list) else [rules]
+        found = []
+        for rule in rules:
+            names = rule if isinstance(rule, list) else [rule]
+            if not names or not all(isinstance(n, str) and n for n in names):
+                hint = "A rule is a field, or a list of fields: `match: [[tax_id], [name, phone]]`."
+                self._add("type", "{key!r} cannot be {value!r}", hint, key="match", value=rule)
+                continue
+            found.append(tuple(names))
+            for name in names if entity else ():
+                self._declared(str(name), entity.fields if entity else (), self.tree, "match")
+        return tuple(found)
 
     def _defaults(self) -> Defaults:
-        given = self.tree.get("defaults") or {}
+        given = self.tree.get("defaults") or Block()
         self._known(given, DEFAULTS, "defaults")
-        return Defaults(**{k: str(v) for k, v in given.items() if k in DEFAULTS})
+        if not isinstance(given, Mapping):
+            return Defaults()
+        values = {k: v for k in DEFAULTS if (v := self._text(given, k))}
+        for key, value in values.items():
+            if fault := _default_fault(key, value):
+                self._add("default", fault, block=given, value=value)
+        return Defaults(**values)
 
-    def _rows(self, rows: Any, fields: Iterable[Field] | None) -> tuple[RowSpec, ...]:
+    # -- the rows
+
+    def _rows(self, rows: Any, fields: Collection[Field] | None) -> tuple[RowSpec, ...]:
         if rows is None:
             return ()
-        if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
-            self._add("type", "'rows' must be a list of rows")
+        if not isinstance(rows, list):
+            self._add("type", "'rows' must be a list of rows, not {value!r}", value=rows)
             return ()
-        out = []
-        seen: dict[str, int] = {}
+        found: list[RowSpec] = []
         for row in rows:
-            spec = self._row(row, fields)
-            if spec is None:
-                continue
-            if spec.field in seen and spec.direction == "both":
-                self._add("twice", "field {value!r} is mapped twice", line=spec.line,
-                          value=spec.field)  # fmt: skip
-            seen[spec.field] = spec.line
-            out.append(spec)
-        return tuple(out)
+            if not isinstance(row, Block):
+                hint = "Write it as {{field: code, from: FNumber}}."
+                self._add("type", "a row cannot be {value!r}", hint, value=row)
+            elif spec := self._row(row, fields):
+                self._check_once(spec, found, row)
+                found.append(spec)
+        return tuple(found)
 
-    def _row(self, row: dict[str, Any], fields: Iterable[Field] | None) -> RowSpec | None:
-        from hub.mapping.lenses import LENSES  # lenses need the specs of nested rows
+    def _check_once(self, spec: RowSpec, others: Iterable[RowSpec], row: Block) -> None:
+        """One row reads a field, one writes it; a field with a list of parts has one for each."""
+        for other in others:
+            same = spec.field and other.field == spec.field
+            if same and other.direction != "out" and spec.direction != "out":
+                hint = "Leave one; `direction: in` and `out` may stand side by side."
+                template = "the field {value!r} is mapped twice, first in line {first}"
+                self._add("twice", template, hint, block=row, row=spec.name, value=spec.field,
+                          first=other.line)  # fmt: skip
 
-        line, name = row.get("__line__", 0), row.get("field")
-        if not isinstance(name, str):
-            self._add("no-field", "a row has no field", "Say `field:`.", line=line)
+    def _row(self, row: Block, fields: Collection[Field] | None) -> RowSpec | None:
+        name = self._field_name(row)
+        if name is None:
             return None
-        lens = _lens_of(row)
-        for key in [k for k in lens if k not in LENSES]:
-            self._add(
-                "unknown-lens",
-                "field {field!r}: there is no lens or option {value!r}",
-                _nearest(str(key), [*LENSES, *ROW]),
-                line=line,
-                field=name,
-                value=key,
-            )
+        label = name or "→ " + str(row.get("from"))
+        lens = self._lens(row, label)
+        source = self._source(row, label, lens)
+        if lens is None or source is None:
             return None
-        if len(lens) > 1:
-            self._add("two-lenses", "field {field!r}: a row takes one lens, not {value}", line=line,
-                      field=name, value=", ".join(lens))  # fmt: skip
-        declared = self._declared(name, fields, line)
-        source = row.get("from", ())
-        needs = not lens or LENSES[lens[0]].needs_source
-        if needs and not source:
-            self._add("no-source", "field {field!r} does not say where it comes from",
-                      "Say `from:` with the column.", line=line, field=name)  # fmt: skip
+        spec = self._spec(row, name, label, source, lens)
+        declared = Field.text("")
+        if name and fields is not None:
+            found = self._declared(name, fields, row, label)
+            if found is None:
+                return None
+            declared = found
+        if nested := row.get("rows"):
+            spec = self._nested(spec, nested, declared, row)
+        before = len(self.problems)
+        self._check_lens(spec, row)
+        if fields is not None and len(self.problems) == before:
+            self._build(spec, [declared] if "." not in name else fields, row)
+        return spec
+
+    def _field_name(self, row: Block) -> str | None:
+        name = row.get("field")
+        if isinstance(name, str) and name:
+            return name
+        if name is None and row.get("direction") == "out":
+            return ""
+        hint = "Say `field:`; a column that is only written says `direction: out`."
+        self._add("no-field", "a row has no field", hint, block=row)
+        return None
+
+    def _lens(self, row: Block, label: str) -> str | None:
+        keys = _lenses_of(row)
+        for key in keys:
+            if key not in LENSES:
+                hint = _nearest(str(key), [*LENSES, *ROW])
+                self._add("unknown-lens", UNKNOWN_LENS, hint, block=row, row=label, value=key)
+                return None
+        if len(keys) > 1:
+            template = "a row takes one lens, not {value}"
+            self._add("two-lenses", template, block=row, row=label, value=", ".join(keys))
             return None
+        return keys[0] if keys else ""
+
+    def _source(self, row: Block, label: str, lens: str | None) -> str | tuple[str, ...] | None:
+        source = row.get("from")
+        if source is None or source == "":
+            needs = lens is not None and LENSES[lens or "copy"].needs_source
+            if needs or row.get("direction") == "out":
+                hint = "Say `from:` with the column."
+                self._add("no-source", "the row names no column", hint, block=row, row=label)
+                return None
+            return ""
+        items = source if isinstance(source, list) else [source]
+        if not items or not all(isinstance(i, str) and i for i in items):
+            template = "{key!r} must be a name or a list of names, not {value!r}"
+            self._add("type", template, block=row, row=label, key="from", value=source)
+            return None
+        if not self._parsed(items, row, label):
+            return None
+        return tuple(items) if isinstance(source, list) else str(source)
+
+    def _spec(self, row: Block, name: str, label: str, source: Any, lens: str) -> RowSpec:
+        options = _plain(row[lens]) if lens else None
+        if lens == "table" and isinstance(options, str):
+            if options not in self.tables:
+                hint = _nearest(options, self.tables)
+                self._add("unknown-table", "there is no table {value!r}", hint, block=row, row=label,
+                          value=options)  # fmt: skip
+            options = {"rows": self.tables.get(options, {})}
         return RowSpec(
             field=name,
-            source=tuple(source) if isinstance(source, list) else str(source or ""),
-            lens=lens[0] if lens else "",
-            options=_clean(row[lens[0]]) if lens else None,
-            direction=self._one_of(row, "direction", DIRECTIONS, "both"),
-            blank=self._one_of(row, "blank", ("clear", "ignore"), "clear"),
-            owner=str(row.get("owner") or ""),
-            policy=self._one_of(row, "policy", POLICIES, ""),
-            compare=self._compare(row),
-            required=row.get("required") is True,
-            rows=self._rows(row.get("rows"), declared.fields if declared else None),
-            line=line,
+            source=source,
+            lens=lens,
+            options=options,
+            direction=self._one_of(row, "direction", DIRECTIONS, "both", label),
+            blank=self._one_of(row, "blank", ("clear", "ignore"), "clear", label),
+            owner=self._text(row, "owner", label),
+            policy=self._one_of(row, "policy", POLICIES, "", label),
+            compare=self._compare(row, label),
+            required=self._one_of(row, "required", (True, False), False, label) is True,
+            inverse=self._text(row, "inverse", label),
+            law=self._one_of(row, "law", LAWS, "", label),
+            line=row.line,
+            place=row.place,
         )
 
-    def _compare(self, row: dict[str, Any]) -> Any:
-        value = _clean(row.get("compare", "exact"))
-        name = next(iter(value)) if isinstance(value, dict) and value else value
-        if name not in COMPARES:
-            self._add("compare", "{value!r} is no way to compare", _nearest(str(name), COMPARES),
-                      line=row.get("__line__", 0), value=value)  # fmt: skip
-        return value
+    def _nested(self, spec: RowSpec, rows: Any, declared: Field, row: Block) -> RowSpec:
+        if spec.lens != "list":
+            hint = "Rows stand under `list: {{key: …}}`."
+            self._add("rows", "only a list has rows of its own", hint, block=row, row=spec.name)
+            return spec
+        parts = declared.fields or None
+        return RowSpec(**{**vars(spec), "rows": self._rows(rows, parts)})
 
-    def _declared(self, name: str, fields: Iterable[Field] | None, line: int) -> Field | None:
-        if fields is None or name.startswith("ext."):
+    def _compare(self, row: Block, label: str) -> Any:
+        value = _plain(row.get("compare", "exact"))
+        name, digits = value, 0
+        if isinstance(value, Mapping) and len(value) == 1:
+            name, digits = next(iter(value.items()))
+        whole = isinstance(digits, int) and not isinstance(digits, bool) and 0 <= digits <= 30
+        if name in COMPARES and whole:
+            return value
+        hint = "One of: exact, casefold, trimmed, {{rounded: 2}}."
+        self._add("choice", "{key!r} cannot be {value!r}", hint, block=row, row=label, key="compare",
+                  value=value)  # fmt: skip
+        return "exact"
+
+    def _declared(
+        self, name: str, fields: Collection[Field], row: Block, label: str
+    ) -> Field | None:
+        try:
+            return locate(name, fields)[1]
+        except KeyError as e:
+            missing = str(e.args[0])
+            hint = _nearest(missing, _known_fields(fields, missing))
+            self._add("unknown-field", UNKNOWN_FIELD, hint, block=row, row=label, value=name,
+                      entity=self.tree.get("entity"))  # fmt: skip
             return None
-        here: Iterable[Field] = fields
-        found: Field | None = None
-        for part in name.split("."):
-            found = next((f for f in here if f.name == part), None)
-            if found is None:
-                self._unknown_field(name, fields, line)
-                return None
-            here = found.fields
-        return found
 
-    def _unknown_field(self, name: str, fields: Iterable[Field], line: int) -> None:
-        self._add(
-            "unknown-field",
-            "there is no field {value!r} in {entity}",
-            _nearest(name, [f.name for f in fields]),
-            line=line,
-            value=name,
-            entity=self.tree.get("entity"),
-        )
+    def _check_lens(self, spec: RowSpec, row: Block) -> None:
+        lens = LENSES[spec.lens or "copy"]
+        if spec.lens:
+            for fault in lens.faults(spec.lens, spec.options):
+                self._add_fault(fault, row, spec.name)
+        if spec.inverse and spec.lens != "formula":
+            hint = "Only a formula needs it; other lenses have a way back or none."
+            self._add(
+                "inverse", "`inverse` stands beside `formula`", hint, block=row, row=spec.name
+            )
 
-    def _one_of(self, tree: dict[str, Any], key: str, choices: Iterable[str], default: str) -> str:
-        value = tree.get(key, default)
-        if value in (*choices, default):
-            return str(value)
-        self._add("choice", "{key!r} cannot be {value!r}", "One of: " + ", ".join(choices) + ".",
-                  line=tree.get("__line__", 0), key=key, value=value)  # fmt: skip
+    def _build(self, spec: RowSpec, fields: Collection[Field], row: Block) -> None:
+        """Compile the row: says what only then is found, in formulas, tables and options."""
+        try:
+            cell = build_cell(spec, fields, self.defaults)
+        except (ValueError, KeyError) as e:
+            fault = e if isinstance(e, ValueError) else ValueError(UNKNOWN_LENS)
+            self._add_fault(fault, row, spec.name)
+            return
+        both = spec.direction == "both" and bool(spec.source)
+        if both and cell.lens.law == ONE_WAY and spec.lens != "const":
+            self._add(
+                "one-way", ONE_WAY_ROW, ONE_WAY_HINT, block=row, row=spec.name, lens=spec.lens
+            )
+        if spec.lens == "formula" and spec.direction == "both" and not spec.source:
+            self._add(
+                "one-way", ONE_WAY_ROW, ONE_WAY_HINT, block=row, row=spec.name, lens=spec.lens
+            )
+
+    def _add_fault(self, fault: ValueError, row: Block, label: str) -> None:
+        p = problem_of(fault, "", None)
+        values = {k: v for k, v in p.values.items() if k not in ("place", "line", "row")}
+        self._add(p.code, p.message, p.hint, block=row, row=label, **{"value": p.value, **values})
+
+    # -- small
+
+    def _one_of(
+        self, block: Mapping[str, Any], key: str, choices: tuple[Any, ...], default: Any,
+        row: str = "",
+    ) -> Any:  # fmt: skip
+        value = block.get(key, default)
+        if value in (*choices, default) and type(value) in map(type, (*choices, default)):
+            return value
+        hint = "One of: {known}."
+        self._add("choice", "{key!r} cannot be {value!r}", hint, block=block, row=row, key=key,
+                  value=value, known=", ".join(map(str, choices)))  # fmt: skip
         return default
 
-    def _known(self, tree: Any, names: Iterable[str], where: str) -> None:
-        if not isinstance(tree, dict):
-            self._add("type", "{where} must be a mapping of names", where=where)
+    def _known(self, block: Any, names: Collection[str], where: str) -> None:
+        if not isinstance(block, Mapping):
+            template = "{where} must be a mapping of names, not {value!r}"
+            self._add("type", template, where=where, value=block)
             return
-        for key in tree:
-            if key not in (*names, "__line__"):
-                self._add("unknown-key", "{where} has no setting {value!r}",
-                          _nearest(str(key), names), line=tree.get("__line__", 0), where=where,
-                          value=key)  # fmt: skip
+        for key in block:
+            if key not in names:
+                hint = _nearest(str(key), names)
+                self._add("unknown-key", UNKNOWN_KEY, hint, block=block, where=where, value=key)
 
     def _add(
-        self, code: str, message: str, hint: str = "", *, line: int = 0, **values: Any
-    ) -> None:
-        value = values.pop("value", None)
-        at = line or self.tree.get("__line__", 1)
+        self, code: str, message: str, hint: str = "", *, block: Any = None, row: str = "",
+        **values: Any,
+    ) -> None:  # fmt: skip
+        at = block if isinstance(block, Block) else self.tree
+        value = shown(_plain(values.pop("value", None)))
+        place = f"{at.place or self.place} [{row}]" if row else at.place or self.place
+        kept = {k: shown(v) for k, v in values.items()}
         self.problems.append(
             Problem(
                 code,
                 "{place}, line {line}: " + message,
-                str(values.get("field", "")),
+                row,
                 value,
                 hint,
-                {"place": self.place, "line": at, **values},
+                {"place": place, "line": at.line or 1, **kept},
             )
         )
 
 
+def _default_fault(key: str, value: str) -> str:
+    """What is wrong with a value under `defaults:`, "" if nothing is."""
+    try:
+        if key == "zone":
+            from zoneinfo import ZoneInfo
+
+            ZoneInfo(value)
+        elif key == "currency":
+            currency_code(value)
+        elif len(value) != 2 or not value.isupper():
+            return "not a country code of two letters: {value!r}"
+    except ValueError as e:
+        return str(e.args[0]) if key == "currency" else ZONE_FAULT
+    except (KeyError, OSError):
+        return ZONE_FAULT
+    return ""
+
+
+def _known_fields(fields: Iterable[Field], path: str) -> list[str]:
+    """The fields that a misspelt path may have meant, with the path before the wrong part."""
+    head, _, _ = path.rpartition(".")
+    here: Iterable[Field] = fields
+    for part in head.split(".") if head else ():
+        here = next((f.fields for f in here if f.name == part), ())
+    return [f"{head}.{f.name}" if head else f.name for f in here]
+
+
 def _nearest(name: str, names: Iterable[str]) -> str:
-    known = sorted(names)
-    close = difflib.get_close_matches(name, known, 1, 0.6)
-    return f"Did you mean {close[0]!r}?" if close else "Known: " + ", ".join(known[:40]) + "."
+    """A remedy in words: braces are doubled, as a hint is a template."""
+    known = sorted({str(n) for n in names})
+    close = difflib.get_close_matches(name[:80], known[:2000], 1, 0.6)
+    text = f"Did you mean {close[0]!r}?" if close else "Known: " + ", ".join(known[:40]) + "."
+    return text.replace("{", "{{").replace("}", "}}")
 
 
-def _clean(value: Any) -> Any:
-    """Without the line numbers."""
-    if isinstance(value, dict):
-        return {k: _clean(v) for k, v in value.items() if k != "__line__"}
+# ------------------------------------------------------------------------------------ normal form
+
+
+def _normal(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with its keys in order and without what is the default anyway."""
+    found = {k: _plain(tree[k]) for k in TOP if tree.get(k) not in (None, "", [], {})}
+    if isinstance(found.get("key"), list) and len(found["key"]) == 1:
+        found["key"] = found["key"][0]
+    if isinstance(found.get("match"), list):
+        found["match"] = [r if isinstance(r, list) else [r] for r in found["match"]]
+    if isinstance(tree.get("rows"), list):
+        found["rows"] = [_normal_row(r) for r in tree["rows"] if isinstance(r, Mapping)]
+    return found
+
+
+_USUAL = {"direction": "both", "blank": "clear", "compare": "exact", "required": False}
+
+
+def _normal_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    lenses = [k for k in row if k not in ROW and k != "drop"]
+    order = ("field", "from", *lenses, *OPTIONS)
+    found = {
+        k: _plain(row[k])
+        for k in order
+        if k in row and (k in lenses or (row[k] is not None and _USUAL.get(k, "") != row[k]))
+    }
+    if isinstance(row.get("rows"), list):
+        found["rows"] = [_normal_row(r) for r in row["rows"] if isinstance(r, Mapping)]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Without line numbers."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_clean(v) for v in value]
+        return [_plain(v) for v in value]
     return value
+
+
+def walk_rows(rows: Iterable[RowSpec], above: str = "") -> Iterator[tuple[str, RowSpec]]:
+    """All rows with their full names: "lines.qty"."""
+    for row in rows:
+        name = above + row.name
+        yield name, row
+        yield from walk_rows(row.rows, f"{name}.")

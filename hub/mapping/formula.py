@@ -129,9 +129,9 @@ def _read_by(node: Name, prefix: str | None) -> list[str]:
     head, _, rest = node.path.text.partition(".")
     if head == "row" and rest:
         return [rest]
-    if prefix is None or (head == "item" and prefix):
+    if prefix is None or node.path.text == "item":
         return []
-    return [prefix + node.path.text]
+    return [prefix + (rest if head == "item" and prefix else node.path.text)]
 
 
 def _source(node: Node, prefix: str | None) -> str | None:
@@ -223,6 +223,8 @@ class _Compiler:
         steps, text = node.path.steps, node.text
         if steps[0] == "item" and len(steps) == 1:
             return lambda scope, run: plain(scope, text)
+        if steps[0] == "item":
+            return _item_part(node.path, Path(text, steps[1:]), text)
         if steps[0] == "row" and len(steps) > 1:
             self.needs_run = True
             inner = Path(text, steps[1:])
@@ -288,6 +290,16 @@ def _column(name: str) -> Closure:
 
 def _of_other(scope: Any, name: str) -> Any:
     return scope.get(name) if isinstance(scope, Mapping) else None
+
+
+def _item_part(whole: Path, part: Path, name: str) -> Closure:
+    """`item.price` is the price of the item, unless the item has something called `item`."""
+
+    def compute(scope: Any, run: Run) -> Any:
+        own = isinstance(scope, Mapping) and "item" in scope
+        return _follow(scope, whole if own else part, name)
+
+    return compute
 
 
 def _follow(scope: Any, path: Path, name: str) -> Any:
@@ -561,31 +573,50 @@ def _if_error(node: Call, value: Closure, other: Closure) -> Closure:
     return compute
 
 
-def _per_item(
-    finish: Callable[[list[Any], Iterable[Any]], Any],
-) -> Callable[..., Closure]:
-    """A function whose second argument is computed for each item of the first."""
+def _items_of(items: Closure, cost: int) -> Closure:
+    """The list that is gone through, its price paid beforehand; absent if there is none."""
 
-    def make(node: Call, items: Closure, each: Closure | None = None) -> Closure:
-        cost = node.args[1].size if each is not None else 0
+    def compute(scope: Any, run: Run) -> list[Any] | None:
+        found = items(scope, run)
+        if found is None:
+            return None
+        found = functions.to_list(found)
+        run.spend(len(found) * (1 + cost))
+        return found
 
-        def compute(scope: Any, run: Run) -> Any:
-            found = items(scope, run)
-            if found is None:
-                return None
-            found = functions.to_list(found)
-            run.spend(len(found) * (1 + cost))
-            if each is None:
-                return finish(found, (True for _ in found))
-            return finish(found, (each(item, run) for item in found))
-
-        return compute
-
-    return make
+    return compute
 
 
-def _keep(items: list[Any], holds: Iterable[Any]) -> list[Any]:
-    return [item for item, h in zip(items, holds, strict=True) if h is True or to_boolean(h)]
+def _map(node: Call, items: Closure, each: Closure) -> Closure:
+    find = _items_of(items, node.args[1].size)
+
+    def compute(scope: Any, run: Run) -> list[Any] | None:
+        found = find(scope, run)
+        return None if found is None else [each(item, run) for item in found]
+
+    return compute
+
+
+def _filter(node: Call, items: Closure, holds: Closure) -> Closure:
+    find = _items_of(items, node.args[1].size)
+
+    def compute(scope: Any, run: Run) -> list[Any] | None:
+        found = find(scope, run)
+        if found is None:
+            return None
+        return [i for i in found if (h := holds(i, run)) is True or (h and to_boolean(h))]
+
+    return compute
+
+
+def _count(node: Call, items: Closure, holds: Closure | None = None) -> Closure:
+    chosen = _filter(node, items, holds) if holds else _items_of(items, 0)
+
+    def compute(scope: Any, run: Run) -> Decimal | None:
+        found = chosen(scope, run)
+        return None if found is None else Decimal(len(found))
+
+    return compute
 
 
 def _ampersand(left: Closure, right: Closure) -> Closure:
@@ -605,7 +636,7 @@ _LAZY: Mapping[str, Callable[..., Closure]] = {
     "OR": _or,
     "COALESCE": _coalesce,
     "IFERROR": _if_error,
-    "MAP": _per_item(lambda items, values: list(values)),
-    "FILTER": _per_item(_keep),
-    "COUNT": _per_item(lambda items, holds: Decimal(len(_keep(items, holds)))),
+    "MAP": _map,
+    "FILTER": _filter,
+    "COUNT": _count,
 }

@@ -92,6 +92,8 @@ def to_number(value: Any) -> Any:
     if kind is Decimal:
         return value
     if kind is str:
+        if len(value) < 60 and value.isascii() and value.replace(".", "", 1).isdigit():
+            return Decimal(value)
         found = _numeric(value)
         if found:
             return Decimal(found[1])
@@ -116,6 +118,17 @@ def to_text(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     raise FormulaError(NOT_TEXT, value=value)
+
+
+def number_text(value: Any) -> str:
+    """A computed number in normal form; the short way for numbers of ordinary size."""
+    if type(value) is Decimal:
+        text = f"{value:f}"
+        if len(text) < 60 and text[-1:].isdigit():
+            if "." in text:
+                text = text.rstrip("0").rstrip(".")
+            return text if text != "-0" else "0"
+    return decimal_text(value)
 
 
 def to_date(value: Any) -> date:
@@ -295,7 +308,9 @@ def _numbers(run: Run, values: tuple[Any, ...]) -> list[Any]:
     found: list[Any] = []
     for value in values:
         for v in value if isinstance(value, list) else (value,):
-            if not is_blank(v):
+            if type(v) is Decimal:
+                found.append(v)
+            elif not is_blank(v):
                 found.append(to_number(v))
     run.spend(len(found))
     return found

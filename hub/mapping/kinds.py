@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -207,7 +207,11 @@ def float_text(value: float, scale: int | None) -> str:
     text = decimal_text(value)
     if scale is None or len(text.partition(".")[2]) <= scale:
         return text
-    return decimal_text(rules.round_half_up(Decimal(text), scale))
+    return rounded(text, scale)
+
+
+def rounded(text: str, places: int) -> str:
+    return decimal_text(rules.round_half_up(Decimal(text), places))
 
 
 def number_as(number: Decimal, old: Any) -> Any:
@@ -235,6 +239,17 @@ def _integer_writer(field: Field, defaults: Defaults) -> Writer:
         return number_as(Decimal(value), old)
 
     return write
+
+
+def retyped(value: Any, old: Any) -> Any:
+    """The result of a formula as the system had it before."""
+    if isinstance(value, bool) or isinstance(old, bool):
+        return value
+    if isinstance(value, int | Decimal):
+        return number_as(rules.parse_decimal(decimal_text(value)), old)
+    if isinstance(value, date) and isinstance(old, str):
+        return as_text(value, "UTC")
+    return write_as(value, old) if isinstance(value, str) else value
 
 
 # ------------------------------------------------------------------------------------- booleans
@@ -490,7 +505,3 @@ _WRITERS: Mapping[str, Callable[[Field, Defaults], Writer]] = {
     "list": _list_writer,
     "set": _set_writer,
 }
-
-
-def utc(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)

@@ -1,294 +1,570 @@
-"""The lenses: pairs of pure functions between a remote value and a canonical one.
+"""The lenses of single values; `hub.mapping.shapes` has those that change the shape of a row."""
 
-`get(remote) → canonical` never sees absent, null or "" (the row's cell deals with those, but text
-does get ""); `put(canonical, old remote) → remote` never gets null.  Each states its law class.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from random import Random
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from hub import values as rules
 from hub.entity import Field
-from hub.mapping import kinds
-from hub.mapping.document import RowSpec
+from hub.mapping import kinds, samples
+from hub.mapping.functions import NUMBERS
 from hub.mapping.kinds import Defaults, as_text, unknown_code
+from hub.mapping.lens import (
+    KEEPING,
+    LENSES,
+    LOSSLESS,
+    NUMBER,
+    ONE_WAY,
+    TABLE,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    Lens,
+)
 from hub.mapping.paths import MISSING
 from hub.mapping.problems import LensError
+from hub.mapping.spec import RowSpec
+from hub.values.times import NOT_INSTANT
 
-LOSSLESS, KEEPING, ONE_WAY = "lossless", "keeping", "one-way"
+__all__ = ["KEEPING", "LENSES", "LOSSLESS", "ONE_WAY", "Lens"]
 
-
-class Lens:
-    """The plain copy: reads by the canonical kind, writes in the remote value's own type."""
-
-    law: ClassVar[str] = KEEPING
-    needs_source: ClassVar[bool] = True
-    reads_blank: ClassVar[bool] = False
-
-    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
-        self.spec, self.field, self.defaults = spec, field, defaults
-        self.options: Any = spec.options
-        self.get: Callable[[Any], Any] = self.read
-        self._reader = kinds.reader(field, defaults)
-        self._writer = kinds.writer(field, defaults)
-        if type(self) is Lens:
-            self.get = self._reader  # one call less on the hot path
-
-    def read(self, value: Any) -> Any:
-        return self._reader(value)
-
-    def put(self, value: Any, old: Any) -> Any:
-        """The remote value; the old one stays where it says the same."""
-        return self._writer(value, old)
-
-    def option(self, name: str, default: Any = None) -> Any:
-        return self.options.get(name, default) if isinstance(self.options, Mapping) else default
-
-    def keeps(self, value: Any, old: Any) -> bool:
-        """Whether the old remote value already says *value*."""
-        if old is MISSING or old is None:
-            return False
-        try:
-            return bool(self.get(old) == value)
-        except ValueError:
-            return False
+TOO_LONG = "longer than the {most} characters that the system takes: {value!r}"
+TOO_LONG_HINT = "Shorten it, or say `cut: true` and `direction: out` in the mapping."
+NO_CODE = "no code of the system means {value!r}; known are {known}"
+NO_SUCH_FORM = "not a date of the form {form}: {value!r}"
+BAD_FORM = "not a form of dates: {value!r}"
+FORM_HINT = "Forms are made of %Y %m %d %H %M %S %y %f %j, as in %d.%m.%Y."
+NOT_EXACT = "not a number or ratio: {value!r}"
+BAD_ZONE = "there is no time zone {value!r}"
+ZONE_HINT = "Zones are named like Asia/Shanghai."
+BAD_RULE = "the lens does not say what {value!r} means"
 
 
 class TextLens(Lens):
-    """`text: {trim: true, max: 80, case: upper, cut: false}`"""
+    """`text: {trim: true, max: 80, case: upper, cut: false, pad: 8}`
+
+    `max`: longer texts are refused, or cut with `cut: true`, which makes the row one-way.
+    `pad`: codes are filled with zeros on the left in the system, which are not part of the code.
+    """
+
+    says_empty = True
+    allowed = {"trim": TRUTH, "max": WHOLE, "cut": TRUTH, "case": ("upper", "lower"), "pad": WHOLE}
+
+    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
+        super().__init__(spec, field, defaults)
+        self.most, self.cut, self.pad = self.option("max"), self.option("cut"), self.option("pad")
+        if self.cut:
+            self.law = ONE_WAY
+        elif self.option("trim") or self.option("case") or self.pad or field.normal:
+            self.law = KEEPING
 
     def read(self, value: Any) -> Any:
         text = as_text(value, self.defaults.zone)
         if self.option("trim"):
             text = text.strip()
+        if self.pad and text.isdigit():
+            text = text.lstrip("0") or "0"
         match self.option("case"):
             case "upper":
-                return text.upper()
+                text = text.upper()
             case "lower":
-                return text.lower()
-        return text
+                text = text.lower()
+        return self._reader(text) if self.field.normal or self.field.kind != "text" else text
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
-        most = self.option("max")
-        if most and len(value) > most:
-            if not self.option("cut"):
+    def write(self, value: Any, old: Any) -> Any:
+        if self.pad and value.isdigit():
+            value = value.rjust(self.pad, "0")
+        if self.most and len(value) > self.most:
+            if not self.cut:
                 raise LensError(
-                    "longer than the {most} characters that the system takes: {value!r}",
-                    code="too-long",
-                    hint="Shorten it, or say `cut: true` in the mapping.",
-                    value=value,
-                    most=most,
+                    TOO_LONG, code="too-long", hint=TOO_LONG_HINT, value=value, most=self.most
                 )
-            value = value[:most]
+            value = value[: self.most]
         return kinds.write_as(value, old)
 
 
 class CodesLens(Lens):
-    """`codes: {A: active, B: blocked}`; several codes of one meaning keep the old one."""
+    """`codes: {A: active, B: blocked}`; of several codes with one meaning the old one is kept.
+
+    A code `null` or "" says what the absence of a code means.
+    """
+
+    free = True
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
-        codes = dict(self.options or {})
+        self._fill(dict(self.options or {}))
+
+    def _fill(self, codes: Mapping[Any, Any]) -> None:
         self.booleans = bool(codes) and all(isinstance(c, bool) for c in codes)
-        self._truth = kinds.reader(Field.boolean("code"), defaults)
-        self._write_truth = kinds.writer(Field.boolean("code"), defaults)
-        self.meaning = {c if self.booleans else as_text(c): v for c, v in codes.items()}
+        truth = Field.boolean("code")
+        self._truth = kinds.reader(truth, self.defaults)
+        self._write_truth = kinds.writer(truth, self.defaults)
+        self.meaning = {self._key(c): self._meant(v) for c, v in codes.items()}
         self.code: dict[Any, Any] = {}
         for code, value in codes.items():
-            self.code.setdefault(value, code)
-        self.law = LOSSLESS if len(self.code) == len(codes) else KEEPING  # type: ignore[misc]
+            self.code.setdefault(self._meant(value), code)
+        self.reads_blank = None in codes or "" in codes
+        self.writes_null = None in self.code
+        self.law = LOSSLESS if len(self.code) == len(codes) else KEEPING
+
+    def _key(self, code: Any) -> Any:
+        return code if self.booleans else "" if code is None else as_text(code)
+
+    def _meant(self, value: Any) -> Any:
+        """The value in normal form; an error here is an error of the document."""
+        return value if value is None else self._reader(value)
 
     def read(self, value: Any) -> Any:
-        code = self._truth(value) if self.booleans else as_text(value)
-        if code not in self.meaning:
-            raise unknown_code(value, self.meaning)
-        return self.meaning[code]
+        if value is MISSING:
+            return MISSING
+        code = self._truth(value) if self.booleans else "" if value is None else as_text(value)
+        try:
+            return self.meaning[code]
+        except KeyError:
+            return self.unknown(value)
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
+    def unknown(self, value: Any) -> Any:
+        if value in (None, ""):
+            return None
+        raise unknown_code(value, self.meaning)
+
+    def write(self, value: Any, old: Any) -> Any:
         if value not in self.code:
             raise LensError(
-                "no code of the system means {value!r}; known are {known}",
+                NO_CODE,
                 code="unknown-code",
                 hint=kinds.CODES_HINT,
                 value=value,
                 known=", ".join(map(str, self.code)),
             )
         code = self.code[value]
-        return self._write_truth(code, old) if self.booleans else code
+        if self.booleans:
+            return self._write_truth(code, old)
+        return kinds.write_as(code, old) if isinstance(code, str) else _like(code, old)
+
+    def remotes(self, rng: Random) -> Any:
+        return rng.choice(list(self.options if self.free else self.meaning))
+
+    def canonicals(self, rng: Random) -> Any:
+        return rng.choice(list(self.code))
+
+
+def _like(code: Any, old: Any) -> Any:
+    """A code written as a number in the mapping, as a text where the system has texts."""
+    return as_text(code) if isinstance(old, str) and old else code
 
 
 class TableLens(CodesLens):
-    """`table: {rows: {k: v}, else: keep}`: a value table; unknown values are refused or kept."""
+    """`table: {rows: {k: v}, else: keep}`: a value table; unknown values are refused or kept.
+
+    With several keys of one value there is no way back, unless the row says `direction: in`.
+    """
+
+    free = False
+    allowed = {"rows": TABLE, "else": ("keep", "refuse")}
+    needed = ("rows",)
+    bare = "rows"
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
-        rows = (spec.options or {}).get("rows", {})
-        flat = RowSpec(spec.field, spec.source, spec.lens, rows)
-        super().__init__(flat, field, defaults)
-        self.keep = (spec.options or {}).get("else") == "keep"
+        super().__init__(spec, field, defaults)
+        self.keep = self.option("else") == "keep"
+        self._fill(self.option("rows", {}))
+        if self.law == KEEPING:
+            self.law = ONE_WAY
+        elif self.keep:
+            self.law = KEEPING
 
-    def read(self, value: Any) -> Any:
-        if self.keep and as_text(value) not in self.meaning:
-            return self._reader(value)
-        return super().read(value)
+    def _fill(self, codes: Mapping[Any, Any]) -> None:
+        super()._fill(codes if isinstance(codes, Mapping) and "rows" not in codes else {})
 
-    def put(self, value: Any, old: Any) -> Any:
+    def unknown(self, value: Any) -> Any:
+        return self._reader(value) if self.keep and value is not None else super().unknown(value)
+
+    def write(self, value: Any, old: Any) -> Any:
         if self.keep and value not in self.code:
             return self._writer(value, old)
-        return super().put(value, old)
+        return super().write(value, old)
 
 
 class BoolLens(Lens):
-    """`bool: {true: Y, false: N}`"""
+    """`bool: {true: Y, false: N}`; `bool: {true: [Y, "1"], false: ["", N]}` writes the first."""
 
-    law = KEEPING
+    free = True
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
-        words = self.options if isinstance(self.options, Mapping) else {}
-        self.words = {bool(k): v for k, v in words.items()}
-        self.truth = {as_text(v): k for k, v in self.words.items()}
+        words: dict[bool, list[Any]] = {}
+        for key, value in (self.options if isinstance(self.options, Mapping) else {}).items():
+            truth = {"true": True, "false": False}.get(as_text(key))
+            if truth is None:
+                raise LensError(BAD_RULE, value=key)
+            words[truth] = value if isinstance(value, list) else [value]
+        self.words = words
+        self.truth = {_blank_or_text(v): k for k, vs in words.items() for v in vs}
+        self.reads_blank = "" in self.truth
+        self.law = LOSSLESS if all(len(v) == 1 for v in words.values()) else KEEPING
+
+    @classmethod
+    def faults(cls, name: str, options: Any) -> Any:
+        return iter(()) if options is True else super().faults(name, options)
 
     def read(self, value: Any) -> Any:
-        text = as_text(value)
-        if self.truth and text not in self.truth:
+        if value is MISSING or not self.truth:
+            return value if value is MISSING else self._reader(value)
+        text = _blank_or_text(value)
+        if text not in self.truth:
+            if text == "":
+                return None
             raise unknown_code(value, self.truth)
-        return self.truth[text] if self.truth else self._reader(value)
+        return self.truth[text]
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
-        return self.words[value] if self.words else self._writer(value, old)
+    def write(self, value: Any, old: Any) -> Any:
+        if not self.words:
+            return self._writer(value, old)
+        if value not in self.words:
+            raise LensError(NO_CODE, code="unknown-code", value=value, known="")
+        return self.words[value][0]
+
+    def remotes(self, rng: Random) -> Any:
+        all_words = [w for words in self.words.values() for w in words]
+        return rng.choice(all_words) if all_words else super().remotes(rng)
+
+    def canonicals(self, rng: Random) -> Any:
+        return rng.choice(list(self.words) or [True, False])
+
+
+def _blank_or_text(value: Any) -> str:
+    return "" if value is None else as_text(value)
 
 
 class DecimalLens(Lens):
-    """`decimal: {scale: 2, factor: 100, group: ",", point: "."}`; canonical = remote × factor."""
+    """`decimal: {scale: 2, factor: 100, group: ",", point: "."}`; canonical = remote × factor.
 
-    law = KEEPING
+    `scale`: the digits behind the point that are written; more are rounded.
+    """
+
+    allowed: ClassVar[Mapping[str, str | tuple[Any, ...]]] = {
+        "scale": WHOLE,
+        "factor": NUMBER,
+        "group": TEXT,
+        "point": TEXT,
+    }
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
-        self.factor = Decimal(str(self.option("factor", 1)))
-        scale = self.option("scale")
-        self.scale: int | None = scale
+        self.factor = _ratio(self.option("factor", 1))
+        self.scale: int | None = self.option("scale")
         self.group, self.point = self.option("group", ""), self.option("point", ".")
+        self.places = field.precision[1] if field.precision else rules.MAX_PLACES // 2
+        if self.scale is not None:
+            self.law = KEEPING
 
     def read(self, value: Any) -> Any:
         if isinstance(value, str):
             value = value.replace(self.group, "") if self.group else value
             value = value.replace(self.point, ".") if self.point != "." else value
+        elif type(value) is float and self.factor == 1:
+            return self._reader(value)
         text = rules.decimal_text(value)
         if self.factor != 1:
-            text = rules.decimal_text(Decimal(text) * self.factor)
-        return text if self.field.kind != "integer" else int(Decimal(text))
+            text = rules.decimal_text(_times(Decimal(text), self.factor, self.places))
+        return text if self.field.kind == "decimal" else self._reader(text)
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
-        number = Decimal(str(value)) / self.factor
+    def write(self, value: Any, old: Any) -> Any:
+        number = Decimal(value)
+        if self.factor != 1:
+            number = _times(number, 1 / self.factor, rules.MAX_PLACES // 2)
         if self.scale is not None:
             number = rules.round_half_up(number, self.scale)
+        if isinstance(old, str) and (self.group or self.point != "."):
+            return self._shown(number)
         return kinds.number_as(number, old)
+
+    def _shown(self, number: Decimal) -> str:
+        whole, _, part = rules.decimal_text(number).partition(".")
+        if self.group:
+            whole = f"{int(whole):,}".replace(",", self.group)
+        return whole + (self.point + part if part else "")
+
+    def remotes(self, rng: Random) -> Any:
+        digits, places = self.field.precision or (18, 6)
+        near = places if self.scale is None else min(places, self.scale)
+        value = samples.number(rng, (min(digits, 18), near))
+        if self.group or self.point != ".":
+            return self._shown(value)
+        if self.factor.denominator % 10 == 0 and self.scale == 0:
+            return int(value)
+        return rng.choice((value, str(value)))
+
+
+def _ratio(value: Any) -> Fraction:
+    """An exact number from 0.01, "0.01" or "1/3"."""
+    try:
+        ratio = Fraction(str(value))
+    except (ValueError, ZeroDivisionError) as e:
+        raise LensError(NOT_EXACT, value=value) from e
+    if not ratio or ratio.numerator.bit_length() > 200 or ratio.denominator.bit_length() > 200:
+        raise LensError(NOT_EXACT, value=value)
+    return ratio
+
+
+def _times(number: Decimal, ratio: Fraction, places: int) -> Decimal:
+    """number × ratio, exact where it ends within *places*, else rounded to them."""
+    found = NUMBERS.divide(
+        NUMBERS.multiply(number, Decimal(ratio.numerator)), Decimal(ratio.denominator)
+    )
+    if -int(found.as_tuple().exponent) > places:
+        return rules.round_half_up(found, places)
+    return found
 
 
 class MoneyLens(DecimalLens):
-    """`money: {currency: CNY, minor: false}`; rounds to the currency; `minor`: counted in cents."""
+    """`money: {currency: CNY, minor: false}`; written to the digits of the currency.
+
+    `minor`: the system counts in the smallest unit, cents.
+    """
+
+    allowed = {**DecimalLens.allowed, "currency": TEXT, "minor": TRUTH}
+    bare = "currency"
+
+    @classmethod
+    def faults(cls, name: str, options: Any) -> Any:
+        return super().faults(name, {} if options is True else options)
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
-        currency = self.option("currency") or defaults.currency
-        digits = rules.currency_digits(currency) if currency else None
+        currency = self.option("currency")
+        currency = defaults.currency if currency in (None, True) else currency
+        digits = rules.currency_digits(rules.currency_code(currency)) if currency else None
         if self.option("minor"):
-            self.factor = Decimal(1).scaleb(-(2 if digits is None else digits))
+            self.factor = Fraction(1, 10 ** (2 if digits is None else digits))
             self.scale = 0
         elif self.scale is None:
             self.scale = digits
+        if self.scale is not None:
+            self.law = KEEPING
+
+
+class UnitLens(DecimalLens):
+    """`unit: {ratio: "1/1000"}`: canonical = remote × ratio, as grams become kilograms."""
+
+    allowed = {**DecimalLens.allowed, "ratio": NUMBER, "from": TEXT, "to": TEXT}
+    bare = "ratio"
+
+    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
+        super().__init__(spec, field, defaults)
+        here, there = self.option("to"), self.option("from")
+        if here or there:
+            self.factor = _known_ratio(str(there), str(here))
+        else:
+            self.factor = _ratio(self.option("ratio", self.option("factor", 1)))
+
+
+_UNITS: Mapping[str, tuple[str, Fraction]] = {
+    **{u: ("mass", Fraction(r)) for u, r in (("mg", "1/1000"), ("g", 1), ("kg", 1000), ("t", 10**6))},
+    **{u: ("length", Fraction(r)) for u, r in (("mm", "1/1000"), ("cm", "1/100"), ("m", 1), ("km", 1000))},
+    **{u: ("volume", Fraction(r)) for u, r in (("ml", "1/1000"), ("l", 1), ("m3", 1000))},
+    **{u: ("time", Fraction(r)) for u, r in (("s", 1), ("min", 60), ("h", 3600), ("d", 86400))},
+}  # fmt: skip
+
+
+def _known_ratio(there: str, here: str) -> Fraction:
+    (kind, a), (other, b) = (_UNITS.get(u.lower(), ("", Fraction(1))) for u in (there, here))
+    if not kind or kind != other:
+        raise LensError(
+            "no ratio of {there!r} to {here!r} is known",
+            hint='Say it: `unit: {{ratio: "1/12"}}`.',
+            there=there,
+            here=here,
+        )
+    return a / b
+
+
+# ------------------------------------------------------------------------------------------ times
+
+_DIRECTIVES = frozenset("YmdHMSyfj")
+
+
+def _checked_form(form: Any) -> Any:
+    if form is None:
+        return None
+    if not all(p[:1] in _DIRECTIVES for p in str(form).split("%")[1:]):
+        raise LensError(BAD_FORM, hint=FORM_HINT, value=form)
+    return form
+
+
+def _checked_zone(zone: Any) -> Any:
+    try:
+        return zone if zone is None else ZoneInfo(zone).key
+    except (KeyError, ValueError, OSError, TypeError) as e:
+        raise LensError(BAD_ZONE, hint=ZONE_HINT, value=zone) from e
+
+
+def _parsed(text: str, form: str) -> datetime:
+    """Strict: what is read must be written the same (strptime takes 2021-1-4 for 2021-01-04)."""
+    try:
+        found = datetime.strptime(text, form)  # noqa: DTZ007 - the zone comes next
+    except ValueError as e:
+        raise LensError(NO_SUCH_FORM, value=text, form=form) from e
+    if found.strftime(form).zfill(len(text)) != text:
+        raise LensError(NO_SUCH_FORM, value=text, form=form)
+    return found
 
 
 class DateLens(Lens):
-    """`date: true` takes the day of a time as it stands there; `date: {format: "%d.%m.%Y"}`."""
+    """`date: true` takes the day of a time as it stands there; `date: {format: "%d.%m.%Y"}`.
+
+    `zone`: an instant counts as the day it is there.  `never`: dates that mean «none», as 9999-12-31.
+    """
 
     law = KEEPING
+    allowed = {"format": TEXT, "zone": TEXT, "never": "a list"}
+
+    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
+        super().__init__(spec, field, defaults)
+        self.form = _checked_form(self.option("format"))
+        self.zone = _checked_zone(self.option("zone"))
+        self.never = frozenset(map(as_text, self.option("never", ())))
 
     def read(self, value: Any) -> Any:
-        form = self.option("format")
-        if form and isinstance(value, str):
-            try:
-                return datetime.strptime(value, form).replace(tzinfo=UTC).date().isoformat()
-            except ValueError as e:
-                raise LensError("not a date of the form {form}: {value!r}", value=value,
-                                form=form) from e  # fmt: skip
+        if self.never and as_text(value, "UTC") in self.never:
+            return None
+        if self.form and not isinstance(value, date):
+            value = _parsed(as_text(value), self.form)
         if isinstance(value, str) and len(value) > 10:
-            return rules.date_text(value[:10])
+            value = self._of_instant(value)
         if isinstance(value, datetime):
+            value = value.astimezone(ZoneInfo(self.zone)) if self.zone and value.tzinfo else value
             return value.date().isoformat()
         return rules.date_text(value)
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
-        form = self.option("format")
-        if form:
-            return datetime.fromisoformat(value).strftime(form)
+    def _of_instant(self, text: str) -> Any:
+        """The day of a time in text form, which must be a time at all."""
+        instant = rules.instant_text(text, "UTC")
+        local = text.strip()[10:].rstrip("0123456789:.,").strip() in ("T", "t", "")
+        if local or not self.zone:
+            return text.strip()[:10]
+        return datetime.fromisoformat(instant)
+
+    def write(self, value: Any, old: Any) -> Any:
+        if self.form and not isinstance(old, date):
+            return kinds.write_as(date.fromisoformat(value).strftime(self.form), old)
+        if isinstance(old, str) and self.zone and old.strip()[-1:] in "Zz0123456789":
+            return value if len(old.strip()) <= 10 else self._moved(value, old)
         return kinds.date_as(value, old)
+
+    def _moved(self, value: str, old: str) -> str:
+        """The same time of day on another day, as the zone counts days."""
+        before = datetime.fromisoformat(rules.instant_text(old, self.zone))
+        local = before.astimezone(ZoneInfo(str(self.zone)))
+        moved = datetime.combine(date.fromisoformat(value), local.timetz())
+        return str(kinds.instant_as(samples.instant(moved), old, self.zone))
+
+    def remotes(self, rng: Random) -> Any:
+        if self.form:
+            return samples.day(rng).strftime(self.form)
+        moment = samples.moment(rng)
+        return rng.choice((samples.day(rng).isoformat(), moment, samples.instant(moment)))
 
 
 class DatetimeLens(Lens):
-    """`datetime: {zone: Asia/Shanghai, format: …, epoch: ms}`"""
+    """`datetime: {zone: Asia/Shanghai, format: …, epoch: ms}`; `never`: times that mean «none»."""
 
-    law = KEEPING
+    allowed = {"zone": TEXT, "format": TEXT, "epoch": ("ms", "s"), "never": "a list"}
+
+    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
+        super().__init__(spec, field, defaults)
+        self.form = _checked_form(self.option("format"))
+        self.zone = _checked_zone(self.option("zone")) or defaults.zone
+        self.unit = {"ms": timedelta(milliseconds=1), "s": timedelta(seconds=1)}.get(
+            str(self.option("epoch"))
+        )
+        self.never = frozenset(map(as_text, self.option("never", ())))
+        self.law = KEEPING if self.form or self.unit or self.never else LOSSLESS
 
     def read(self, value: Any) -> Any:
-        epoch, form = self.option("epoch"), self.option("format")
-        zone = self.option("zone") or self.defaults.zone
-        if epoch:
-            number = int(rules.parse_decimal(rules.decimal_text(value)))
-            return rules.instant_from_epoch_ms(number if epoch == "ms" else number * 1000)
-        if form and isinstance(value, str):
-            try:
-                value = datetime.strptime(value, form)  # noqa: DTZ007 - the zone comes next
-            except ValueError as e:
-                raise LensError("not a time of the form {form}: {value!r}", value=value,
-                                form=form) from e  # fmt: skip
-        return rules.instant_text(value, zone)
+        if self.never and as_text(value, "UTC") in self.never:
+            return None
+        if self.unit:
+            number = rules.parse_decimal(rules.decimal_text(value))
+            return samples.instant(_EPOCH + self.unit * _bounded(number))
+        if self.form and not isinstance(value, datetime):
+            value = _parsed(as_text(value), self.form)
+        return rules.instant_text(value, self.zone)
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
-        epoch, zone = self.option("epoch"), self.option("zone") or self.defaults.zone
-        if epoch:
-            seconds = datetime.fromisoformat(value).timestamp()
-            return round(seconds * (1000 if epoch == "ms" else 1))
-        form = self.option("format")
-        if form:
-            return kinds.instant_as(value, datetime(2000, 1, 1), zone).strftime(form)  # noqa: DTZ001
-        return kinds.instant_as(value, old, zone)
+    def write(self, value: Any, old: Any) -> Any:
+        if self.unit:
+            count = (datetime.fromisoformat(value) - _EPOCH) // self.unit
+            return kinds.write_as(str(count), old) if isinstance(old, str | Decimal) else count
+        if self.form:
+            local = datetime(2000, 1, 1)  # noqa: DTZ001 - the type that asks for local time
+            return kinds.instant_as(value, local, self.zone).strftime(self.form)
+        return kinds.instant_as(value, old, self.zone)
+
+    def remotes(self, rng: Random) -> Any:
+        moment = samples.moment(rng)
+        if self.unit:
+            return (moment - _EPOCH) // self.unit
+        if self.form:
+            return moment.strftime(self.form)
+        return super().remotes(rng)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _bounded(number: Decimal) -> int:
+    if abs(number) > 10**16:
+        raise LensError(NOT_INSTANT)
+    return int(number)
+
+
+# ------------------------------------------------------------------------- phone, mail, country
 
 
 class _NormalLens(Lens):
-    """A text with a normal form, refused if it has none."""
+    """A text with a normal form; refused if it has none, or kept as given with `strict: false`."""
 
     law = KEEPING
+    says_empty = True
+    allowed: ClassVar[Mapping[str, str | tuple[Any, ...]]] = {"strict": TRUTH}
+    examples: tuple[str, ...] = ()
+
+    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
+        super().__init__(spec, field, defaults)
+        self.strict = self.option("strict", True)
 
     def rule(self, text: str) -> str:
         raise NotImplementedError
 
     def read(self, value: Any) -> Any:
         text = as_text(value)
-        return self.rule(text) if text else text
+        if not text:
+            return text
+        try:
+            return self.rule(text)
+        except ValueError:
+            if self.strict:
+                raise
+            return text
 
-    def put(self, value: Any, old: Any) -> Any:
-        return old if self.keeps(value, old) else value
+    def write(self, value: Any, old: Any) -> Any:
+        return value
+
+    def remotes(self, rng: Random) -> Any:
+        return rng.choice(self.examples)
 
 
 class PhoneLens(_NormalLens):
     """`phone: {region: CN}`"""
+
+    allowed = {**_NormalLens.allowed, "region": TEXT}
+    examples = ("+86 138 0013 8000", "+8613800138000", "+49 30 123456", "+1 (212) 555-0123")
 
     def rule(self, text: str) -> str:
         return rules.phone_number(text, self.option("region") or self.defaults.region)
@@ -297,6 +573,8 @@ class PhoneLens(_NormalLens):
 class EmailLens(_NormalLens):
     """`email: true`"""
 
+    examples = ("ann@example.com", "Ann.Lee@EXAMPLE.com", " bob@xn--fsq.com", "o'neil@mail.local")
+
     def rule(self, text: str) -> str:
         return rules.email_address(text)
 
@@ -304,180 +582,28 @@ class EmailLens(_NormalLens):
 class CountryLens(_NormalLens):
     """`country: true`: alpha-2, alpha-3 or a name; written back as alpha-2, or `{write: {DE: …}}`."""
 
+    allowed = {**_NormalLens.allowed, "write": TABLE}
+    examples = ("CN", "CHN", "China", "中国", "DE", "Germany", "US", "FRA", "United Kingdom")
+
     def rule(self, text: str) -> str:
         return rules.country_code(text)
 
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
+    def write(self, value: Any, old: Any) -> Any:
         return (self.option("write") or {}).get(value, value)
 
 
-class SplitLens(Lens):
-    """`split: {by: ";"}`: one text holds several."""
-
-    law = KEEPING
-
-    def read(self, value: Any) -> Any:
-        by = self.option("by", ";")
-        parts = [p.strip() for p in as_text(value).split(by)]
-        if self.field.kind == "set":
-            return sorted({p for p in parts if p})
-        return [p for p in parts if p]
-
-    def put(self, value: Any, old: Any) -> Any:
-        if self.keeps(value, old):
-            return old
-        by = self.option("by", ";")
-        for part in value:
-            if by in part:
-                raise LensError("{value!r} holds the separator {by!r}", value=part, by=by)
-        return by.join(value)
-
-
-class JoinLens(Lens):
-    """`from: [last, first]`, `join: {by: " "}`: several columns make one text."""
-
-    law = KEEPING
-    reads_blank = True
-
-    def read(self, value: Any) -> Any:
-        parts = ["" if v in (None, MISSING) else as_text(v) for v in value]
-        return self.option("by", " ").join(p for p in parts if p) or None
-
-    def put(self, value: Any, old: Any) -> Any:
-        if old is not MISSING and self.read(old) == value:
-            return old
-        by, count = self.option("by", " "), len(self.spec.source)
-        parts = value.split(by, count - 1)
-        if len(parts) > count:
-            raise LensError("{value!r} does not fall into {count} parts", value=value, count=count)
-        return [*parts, *[None] * (count - len(parts))]
-
-
-class RefLens(Lens):
-    """`ref: customer` or `ref: {entity: customer, stream: …, by: code}`: the referred row's id."""
-
-    law = LOSSLESS
-
-    def read(self, value: Any) -> Any:
-        return None if value is False else as_text(value) or None
-
-    def put(self, value: Any, old: Any) -> Any:
-        if self.option("type") == "integer" or isinstance(old, int):
-            return int(value) if str(value).lstrip("-").isdigit() else value
-        return value
-
-    @property
-    def entity(self) -> str:
-        return self.options if isinstance(self.options, str) else str(self.option("entity", ""))
-
-
-class ConstLens(Lens):
-    """`const: organization`: the same for every row; written out where a column is named."""
-
-    law = ONE_WAY
-    needs_source = False
-    reads_blank = True
-
-    def read(self, value: Any) -> Any:
-        return self.options
-
-    def put(self, value: Any, old: Any) -> Any:
-        return self.options
-
-
-class DefaultLens(Lens):
-    """`default: EUR`: stands in where the row says nothing."""
-
-    law = KEEPING
-    reads_blank = True
-
-    def read(self, value: Any) -> Any:
-        return self.options if value in (None, "", MISSING) else self._reader(value)
-
-    def put(self, value: Any, old: Any) -> Any:
-        return old if old in (None, "") and value == self.options else self._writer(value, old)
-
-
-class PickLens(Lens):
-    """`pick: first`: one of a list stands for it; the others stay."""
-
-    law = KEEPING
-
-    def read(self, value: Any) -> Any:
-        items = value if isinstance(value, list | tuple) else [value]
-        return self._reader(items[0]) if items and items[0] not in (None, "") else None
-
-    def put(self, value: Any, old: Any) -> Any:
-        items = list(old) if isinstance(old, list | tuple) else []
-        written = self._writer(value, items[0] if items else MISSING)
-        return [written, *items[1:]]
-
-
-class ListLens(Lens):
-    """`list: set`, or `list: {key: …, missing: leave, where: formula}` with nested rows."""
-
-    law = KEEPING
-
-
-class FormulaLens(Lens):
-    """`formula: 'CONCAT(a, b)'`: one-way; sees the whole row."""
-
-    law = ONE_WAY
-    needs_source = False
-    reads_blank = True
-
-    def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
-        from hub.mapping.formula import compile_formula
-
-        super().__init__(spec, field, defaults)
-        self.formula = compile_formula(str(self.options))
-
-    def read(self, value: Any) -> Any:
-        found = self.formula.evaluate(value)
-        return found if found in (None, MISSING) else self._reader(found)
-
-
-class WhenLens(FormulaLens):
-    """`when: 'type = "B2B"'`: copies the column of those rows for which the condition holds."""
-
-    needs_source = True
-
-
-LENSES: dict[str, type[Lens]] = {
-    "copy": Lens,
-    "const": ConstLens,
-    "default": DefaultLens,
+LENSES |= {
     "codes": CodesLens,
     "bool": BoolLens,
     "decimal": DecimalLens,
     "money": MoneyLens,
     "quantity": DecimalLens,
-    "unit": DecimalLens,
+    "unit": UnitLens,
     "date": DateLens,
     "datetime": DatetimeLens,
     "text": TextLens,
     "phone": PhoneLens,
     "email": EmailLens,
     "country": CountryLens,
-    "join": JoinLens,
-    "split": SplitLens,
-    "ref": RefLens,
-    "list": ListLens,
-    "pick": PickLens,
     "table": TableLens,
-    "when": WhenLens,
-    "formula": FormulaLens,
 }
-"""Every lens by the name it has in a document; a module may add its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A reference in the canonical values: the path to it, with `*` for every item of a list."""
-
-    path: tuple[str, ...]
-    entity: str
-    stream: str = ""
-    by: str = ""

@@ -106,6 +106,16 @@ class Path:
         """A row with the value in it; the old row is left as it was."""
         return _put(row, self.steps, value, self.text)
 
+    def put_into(self, row: dict[str, Any], value: Any) -> None:
+        """Put the value into the caller's own row; what lies deeper is copied, not changed."""
+        first = self.steps[0]
+        if not isinstance(first, str):
+            raise PathError(NOT_THERE, path=self.text, value=row)
+        if len(self.steps) == 1:
+            row[first] = value
+        else:
+            row[first] = _put(row.get(first), self.steps[1:], value, self.text)
+
 
 def _get(value: Any, steps: tuple[Step, ...], path: str) -> Any:
     for n, step in enumerate(steps):

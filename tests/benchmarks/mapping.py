@@ -70,9 +70,7 @@ def by_hand(row):
 
 
 def main() -> None:
-    compiled = mapping.compile(
-        mapping.load(DOCUMENT, entities=ENTITIES), ENTITIES["sales_order"]
-    )
+    compiled = mapping.compile(mapping.load(DOCUMENT, entities=ENTITIES), ENTITIES["sales_order"])
     assert compiled.get(ROW).values == by_hand(ROW), (compiled.get(ROW), by_hand(ROW))
     results = {"compiled mapping": [], "hand-written": []}
     for _ in range(15):  # interleaved, so that a busy machine hits both
@@ -82,7 +80,9 @@ def main() -> None:
                 function(ROW)
             results[name].append((time.perf_counter() - start) / 300 * 1e6)
     mapped, hand = (statistics.median(results[n]) for n in results)
-    print(f"compiled mapping {mapped:6.1f} µs   hand-written {hand:6.1f} µs   {mapped / hand:.1f} ×")
+    print(
+        f"compiled mapping {mapped:6.1f} µs   hand-written {hand:6.1f} µs   {mapped / hand:.1f} ×"
+    )
 
 
 if __name__ == "__main__":
