@@ -145,7 +145,7 @@ class Run:
     changed: dict[str, int] = field(default_factory=dict)
     """How many linked records this run changed, per field: what the brake watches."""
     met: set[int] = field(default_factory=set)
-    """Links of rows already met in this run, kept only for sources without unique keys."""
+    """Hashes of the keys already met in this run, kept only for sources without unique keys."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
+from xxhash import xxh3_64_intdigest
 
 from hub.connector import BadRow, Row
 from hub.errors import HubError, Problem
@@ -146,7 +147,7 @@ class _Intake:
         accepted = self._merged(fresh)
         self._save_links(accepted)
         if not self.flow.capabilities.unique_keys:
-            self.run.met.update(row.link.id for row in rows if row.link)
+            self.run.met.update(_key_hash(row) for row in rows)
         quarantine.park(self.work, self.flow, self.parked)
         if self.settled:
             quarantine.close(self.work, self.flow, self.settled)
@@ -240,9 +241,10 @@ class _Intake:
     def _is_repeated(self, row: Incoming) -> bool:
         """In a source that cannot promise unique keys, a second row of a key is a defect."""
         link = row.link
-        if self.flow.capabilities.unique_keys or link is None or row.parked_id:
+        if self.flow.capabilities.unique_keys or row.parked_id:
             return False
-        if (link.last_in_at or "") < self.run.started_at and link.id not in self.run.met:
+        taken = link is not None and (link.last_in_at or "") >= self.run.started_at
+        if not taken and _key_hash(row) not in self.run.met:
             return False
         row.problems.append(
             Problem(
@@ -562,6 +564,10 @@ class _Intake:
                 waits=row.waits if waiting else None,
             )
         )
+
+
+def _key_hash(row: Incoming) -> int:
+    return xxh3_64_intdigest(row.external_id.encode("utf-8", "surrogatepass"))
 
 
 def _before(one: str, other: str) -> bool:

@@ -89,7 +89,11 @@ def park(work: Work, flow: Flow, entries: Sequence[Parked]) -> None:
     """Set the rows aside, in place of what was parked of the same row before."""
     if not entries:
         return
-    inbound = {e.external_id for e in entries if e.direction == "in" and e.external_id}
+    inbound = {
+        e.external_id
+        for e in entries
+        if e.direction == "in" and e.external_id and e.problems[0].code != "duplicate-key"
+    }
     close(work, flow, inbound, state="replaced", keep=())
     at = work.at
     new = work.ids.batch(len(entries))
