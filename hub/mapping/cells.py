@@ -482,7 +482,7 @@ class Cells:
         row = dict(old)
         for cell in self.writing:
             try:
-                self._put_cell(cell, row, values, create, outer, fields)
+                self._put_cell(cell, row, values, create=create, outer=outer, fields=fields)
             except ValueError as e:
                 found = _unwritten(e, cell, values)
                 if problems is None:
@@ -491,7 +491,14 @@ class Cells:
         return row
 
     def _put_cell(
-        self, cell: Cell, row: dict[str, Any], values: Row, create: bool, outer: Any, fields: Any
+        self,
+        cell: Cell,
+        row: dict[str, Any],
+        values: Row,
+        *,
+        create: bool,
+        outer: Any,
+        fields: Collection[str] | None,
     ) -> None:
         if isinstance(cell, ConstCell):
             cell.put(row, None, create=create, outer=outer)

@@ -1,4 +1,7 @@
-"""A document compiled, once per version, to two pure functions: row → candidate, record → columns."""
+"""A document compiled, once per version, to two pure functions.
+
+row → candidate, record → columns.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -143,7 +146,7 @@ class FieldMapping:
         return {k: v for k, v in row.items() if k not in before or not _same(before[k], v)}
 
     def equal(self, name: str, a: Any, b: Any) -> bool:
-        """The same under the field's `compare`; null, "" and an empty object or list say the same."""
+        """The same under the field's `compare`; null, "" and empty objects and lists are one."""
         if a == b:
             return True
         if not a and not b and a is not False and b is not False and 0 not in (a, b):

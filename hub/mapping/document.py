@@ -436,8 +436,8 @@ class _Checker:
         if lens == "table" and isinstance(options, str):
             if options not in self.tables:
                 hint = _nearest(options, self.tables)
-                self._add("unknown-table", "there is no table {value!r}", hint, block=row, row=label,
-                          value=options)  # fmt: skip
+                template = "there is no table {value!r}"
+                self._add("unknown-table", template, hint, block=row, row=label, value=options)
             options = {"rows": self.tables.get(options, {})}
         return RowSpec(
             field=name,
@@ -473,8 +473,8 @@ class _Checker:
         if name in COMPARES and whole:
             return value
         hint = "One of: exact, casefold, trimmed, {{rounded: 2}}."
-        self._add("choice", "{key!r} cannot be {value!r}", hint, block=row, row=label, key="compare",
-                  value=value)  # fmt: skip
+        template = "{key!r} cannot be {value!r}"
+        self._add("choice", template, hint, block=row, row=label, key="compare", value=value)
         return "exact"
 
     def _declared(

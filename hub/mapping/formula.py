@@ -263,8 +263,8 @@ def _expect(node: Node, name: str, expected: str, found: str) -> None:
     """Refuses what can never be right; what depends on the row is checked there."""
     if "any" in (expected, found) or expected == found:
         return
-    convertible = expected == "text" or (found == "text" and expected in ("number", "date"))
-    if convertible and found != "list":
+    converts = expected == "text" or (found == "text" and expected in ("number", "date"))
+    if converts and found != "list":
         return
     raise FormulaError(WRONG_KIND, node.at, name=name, expected=expected, found=found)
 

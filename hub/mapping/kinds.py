@@ -266,7 +266,7 @@ def _boolean_reader(field: Field, defaults: Defaults) -> Reader:
         if isinstance(value, str):
             known = _TRUTH.get(value.strip().lower())
         else:
-            known = {0: False, 1: True}.get(int(value)) if value in (0, 1) else None
+            known = value == 1 if isinstance(value, int | Decimal) and value in (0, 1) else None
         if known is None:
             raise LensError(NOT_BOOLEAN, hint=BOOL_HINT, value=value)
         return known

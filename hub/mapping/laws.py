@@ -1,8 +1,8 @@
 """The promises of lenses, put to the test: generated values first, then the values of real rows.
 
 `lossless`: what is read and written back is what was there, and what is written is read again.
-`keeping`: the same, where the old remote value helps.  `one-way`: reading gives normal forms, or says
-why not.  What is found is the smallest counter-example, in words.
+`keeping`: the same, where the old remote value helps.  `one-way`: reading gives normal forms,
+or says why not.  What is found is the smallest counter-example, in words.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -149,7 +149,7 @@ class _Trial:
                 value = self.reader(self.row(raw), None)
             except ValueError:
                 continue
-            except Exception as e:
+            except Exception as e:  # whatever a lens of a module lets out
                 return self._problem(BROKEN, raw, 1, reason=f"{type(e).__name__}: {e}")
             if (
                 value is not MISSING

@@ -37,6 +37,9 @@ _TYPES: Mapping[str, Check] = {
 TEXT, TRUTH, WHOLE, NUMBER, TABLE, LIST, SCALAR = _TYPES
 
 
+Allowed = Mapping[str, str | tuple[Any, ...]]
+
+
 class Lens:
     """The plain copy: reads by the canonical kind, writes in the remote value's own type.
 
@@ -45,7 +48,7 @@ class Lens:
     """
 
     law: str = LOSSLESS
-    allowed: ClassVar[Mapping[str, str | tuple[Any, ...]]] = {}
+    allowed: ClassVar[Allowed] = {}
     needed: ClassVar[tuple[str, ...]] = ()
     bare: ClassVar[str] = ""
     free: ClassVar[bool] = False

@@ -23,6 +23,7 @@ from hub.mapping.lens import (
     TEXT,
     TRUTH,
     WHOLE,
+    Allowed,
     Lens,
 )
 from hub.mapping.paths import MISSING
@@ -52,7 +53,13 @@ class TextLens(Lens):
     """
 
     says_empty = True
-    allowed = {"trim": TRUTH, "max": WHOLE, "cut": TRUTH, "case": ("upper", "lower"), "pad": WHOLE}
+    allowed: ClassVar[Allowed] = {
+        "trim": TRUTH,
+        "max": WHOLE,
+        "cut": TRUTH,
+        "case": ("upper", "lower"),
+        "pad": WHOLE,
+    }
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
@@ -166,7 +173,7 @@ class TableLens(CodesLens):
     """
 
     free = False
-    allowed = {"rows": TABLE, "else": ("keep", "refuse")}
+    allowed: ClassVar[Allowed] = {"rows": TABLE, "else": ("keep", "refuse")}
     needed = ("rows",)
     bare = "rows"
 
@@ -248,7 +255,7 @@ class DecimalLens(Lens):
     `scale`: the digits behind the point that are written; more are rounded.
     """
 
-    allowed: ClassVar[Mapping[str, str | tuple[Any, ...]]] = {
+    allowed: ClassVar[Allowed] = {
         "scale": WHOLE,
         "factor": NUMBER,
         "group": TEXT,
@@ -329,7 +336,7 @@ class MoneyLens(DecimalLens):
     `minor`: the system counts in the smallest unit, cents.
     """
 
-    allowed = {**DecimalLens.allowed, "currency": TEXT, "minor": TRUTH}
+    allowed: ClassVar[Allowed] = {**DecimalLens.allowed, "currency": TEXT, "minor": TRUTH}
     bare = "currency"
 
     @classmethod
@@ -353,7 +360,7 @@ class MoneyLens(DecimalLens):
 class UnitLens(DecimalLens):
     """`unit: {ratio: "1/1000"}`: canonical = remote × ratio, as grams become kilograms."""
 
-    allowed = {**DecimalLens.allowed, "ratio": NUMBER, "from": TEXT, "to": TEXT}
+    allowed: ClassVar[Allowed] = {**DecimalLens.allowed, "ratio": NUMBER, "from": TEXT, "to": TEXT}
     bare = "ratio"
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
@@ -366,11 +373,15 @@ class UnitLens(DecimalLens):
 
 
 _UNITS: Mapping[str, tuple[str, Fraction]] = {
-    **{u: ("mass", Fraction(r)) for u, r in (("mg", "1/1000"), ("g", 1), ("kg", 1000), ("t", 10**6))},
-    **{u: ("length", Fraction(r)) for u, r in (("mm", "1/1000"), ("cm", "1/100"), ("m", 1), ("km", 1000))},
-    **{u: ("volume", Fraction(r)) for u, r in (("ml", "1/1000"), ("l", 1), ("m3", 1000))},
-    **{u: ("time", Fraction(r)) for u, r in (("s", 1), ("min", 60), ("h", 3600), ("d", 86400))},
-}  # fmt: skip
+    unit: (kind, Fraction(ratio))
+    for kind, units in (
+        ("mass", "mg 1/1000 g 1 kg 1000 t 1000000"),
+        ("length", "mm 1/1000 cm 1/100 m 1 km 1000"),
+        ("volume", "ml 1/1000 l 1 m3 1000"),
+        ("time", "s 1 min 60 h 3600 d 86400"),
+    )
+    for unit, ratio in zip(units.split()[::2], units.split()[1::2], strict=True)
+}
 
 
 def _known_ratio(there: str, here: str) -> Fraction:
@@ -419,11 +430,11 @@ def _parsed(text: str, form: str) -> datetime:
 class DateLens(Lens):
     """`date: true` takes the day of a time as it stands there; `date: {format: "%d.%m.%Y"}`.
 
-    `zone`: an instant counts as the day it is there.  `never`: dates that mean «none», as 9999-12-31.
+    `zone`: an instant counts as the day it is there.  `never`: dates that mean «none».
     """
 
     law = KEEPING
-    allowed = {"format": TEXT, "zone": TEXT, "never": "a list"}
+    allowed: ClassVar[Allowed] = {"format": TEXT, "zone": TEXT, "never": "a list"}
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
@@ -475,7 +486,12 @@ class DateLens(Lens):
 class DatetimeLens(Lens):
     """`datetime: {zone: Asia/Shanghai, format: …, epoch: ms}`; `never`: times that mean «none»."""
 
-    allowed = {"zone": TEXT, "format": TEXT, "epoch": ("ms", "s"), "never": "a list"}
+    allowed: ClassVar[Allowed] = {
+        "zone": TEXT,
+        "format": TEXT,
+        "epoch": ("ms", "s"),
+        "never": "a list",
+    }
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
@@ -532,7 +548,7 @@ class _NormalLens(Lens):
 
     law = KEEPING
     says_empty = True
-    allowed: ClassVar[Mapping[str, str | tuple[Any, ...]]] = {"strict": TRUTH}
+    allowed: ClassVar[Allowed] = {"strict": TRUTH}
     examples: tuple[str, ...] = ()
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
@@ -563,7 +579,7 @@ class _NormalLens(Lens):
 class PhoneLens(_NormalLens):
     """`phone: {region: CN}`"""
 
-    allowed = {**_NormalLens.allowed, "region": TEXT}
+    allowed: ClassVar[Allowed] = {**_NormalLens.allowed, "region": TEXT}
     examples = ("+86 138 0013 8000", "+8613800138000", "+49 30 123456", "+1 (212) 555-0123")
 
     def rule(self, text: str) -> str:
@@ -580,9 +596,9 @@ class EmailLens(_NormalLens):
 
 
 class CountryLens(_NormalLens):
-    """`country: true`: alpha-2, alpha-3 or a name; written back as alpha-2, or `{write: {DE: …}}`."""
+    """`country: true`: alpha-2, alpha-3 or a name; written as alpha-2, or `{write: {DE: …}}`."""
 
-    allowed = {**_NormalLens.allowed, "write": TABLE}
+    allowed: ClassVar[Allowed] = {**_NormalLens.allowed, "write": TABLE}
     examples = ("CN", "CHN", "China", "中国", "DE", "Germany", "US", "FRA", "United Kingdom")
 
     def rule(self, text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from hub.connector import join_key, split_key
 from hub.entity import Field
@@ -19,6 +19,7 @@ from hub.mapping.lens import (
     ONE_WAY,
     TABLE,
     TEXT,
+    Allowed,
     Lens,
 )
 from hub.mapping.paths import MISSING, parse_path
@@ -35,7 +36,7 @@ class SplitLens(Lens):
     """`split: {by: ";"}`: one text holds several."""
 
     law = KEEPING
-    allowed = {"by": TEXT, "write": TEXT}
+    allowed: ClassVar[Allowed] = {"by": TEXT, "write": TEXT}
     bare = "by"
 
     @property
@@ -73,7 +74,7 @@ class JoinLens(Lens):
 
     law = KEEPING
     reads_blank = True
-    allowed = {"by": TEXT}
+    allowed: ClassVar[Allowed] = {"by": TEXT}
     bare = "by"
 
     @property
@@ -102,7 +103,12 @@ class RefLens(Lens):
     """
 
     law = LOSSLESS
-    allowed = {"entity": TEXT, "stream": TEXT, "by": TEXT, "type": ("integer", "text")}
+    allowed: ClassVar[Allowed] = {
+        "entity": TEXT,
+        "stream": TEXT,
+        "by": TEXT,
+        "type": ("integer", "text"),
+    }
     bare = "entity"
 
     @classmethod
@@ -149,7 +155,7 @@ class ConstLens(Lens):
     needs_source = False
     reads_blank = True
     bare = "value"
-    allowed = {"value": "any"}
+    allowed: ClassVar[Allowed] = {"value": "any"}
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
@@ -170,7 +176,7 @@ class DefaultLens(Lens):
     law = KEEPING
     reads_blank = True
     bare = "value"
-    allowed = {"value": "any"}
+    allowed: ClassVar[Allowed] = {"value": "any"}
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)
@@ -188,7 +194,7 @@ class PickLens(Lens):
     stands for it; the others stay as they are."""
 
     law = KEEPING
-    allowed = {"which": ("first", "last"), "where": TABLE, "take": TEXT}
+    allowed: ClassVar[Allowed] = {"which": ("first", "last"), "where": TABLE, "take": TEXT}
     bare = "which"
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
@@ -249,7 +255,12 @@ class ListLens(Lens):
     """
 
     law = KEEPING
-    allowed = {"kind": ("set",), "key": TEXT, "missing": ("leave", "remove"), "where": TEXT}
+    allowed: ClassVar[Allowed] = {
+        "kind": ("set",),
+        "key": TEXT,
+        "missing": ("leave", "remove"),
+        "where": TEXT,
+    }
     bare = "kind"
 
     @classmethod
@@ -269,7 +280,7 @@ class FormulaLens(Lens):
     needs_source = False
     reads_blank = True
     bare = "get"
-    allowed = {"get": TEXT}
+    allowed: ClassVar[Allowed] = {"get": TEXT}
 
     def __init__(self, spec: RowSpec, field: Field, defaults: Defaults) -> None:
         super().__init__(spec, field, defaults)

@@ -49,7 +49,7 @@ class RowSpec:
 
 @dataclass(frozen=True)
 class Document:
-    """A checked mapping document.  `raw` is its normal form, `version` the hash of what counts in it.
+    """A checked mapping document.  `raw` is its normal form.
 
     `kept`: columns nobody maps on purpose ("*": all others); `refused`: with the reason why.
     `tables`: value tables by name, for `table:`.
@@ -63,7 +63,7 @@ class Document:
     modified: str = ""
     where: Mapping[str, Any] = field(default_factory=dict)
     match: tuple[tuple[str, ...], ...] = ()
-    defaults: Defaults = Defaults()  # noqa: RUF009 - frozen
+    defaults: Defaults = field(default_factory=Defaults)
     policy: str = ""
     owner: str = ""
     rows: tuple[RowSpec, ...] = ()

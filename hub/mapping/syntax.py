@@ -18,7 +18,7 @@ MAX_DEPTH = 48
 MAX_NODES = 500
 MAX_DIGITS = 60
 
-GRAMMAR = r"""
+_GRAMMAR = r"""
 ?start: comparison
 ?comparison: joined
     | joined COMPARE joined -> binary
@@ -53,9 +53,15 @@ _COMMA: "," | "，"
 NUMBER: /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|\.[0-9]+/
 STRING: /"(?:[^"]|"")*"|'(?:[^']|'')*'|“[^”]*”/
 FUNCTION.2: /[A-Za-z][A-Za-z0-9]*(?=[ \t\r\n]*[(（])/
-NAME: /(?:[^\W\d][\w$]*|\[[^\[\]?*'"]*[^\[\]?*'"0-9][^\[\]?*'"]*\])(?:\.[\w$]+|\.\[[^\[\]?*'"]+\]|\[[0-9]{1,4}\]|\[\*\]|\[\?[\w$]+='[^']*'\])*/
+NAME: /(?:WORD|\[TITLE\])(?:\.[\w$]+|\.\[CHARS+\]|\[[0-9]{1,4}\]|\[\*\]|\[\?[\w$]+='[^']*'\])*/
 %ignore /[ \t\r\n\u3000]+/
-"""  # noqa: E501 - one token, one line
+"""
+
+_CHARS = r"""[^\[\]?*'"]"""
+_TITLE = rf"""{_CHARS}*[^\[\]?*'"0-9]{_CHARS}*"""  # a number in brackets is an index
+GRAMMAR = (
+    _GRAMMAR.replace("WORD", r"[^\W\d][\w$]*").replace("TITLE", _TITLE).replace("CHARS", _CHARS)
+)
 
 SYNTAX = "the formula cannot be read from character {position} on: {rest!r}"
 ENDS = "the formula ends too early"
@@ -87,6 +93,9 @@ class Node:
     size: int = 1
 
 
+NO_PATH = Path("", ())
+
+
 @dataclass(frozen=True, slots=True)
 class Literal(Node):
     value: Any = None
@@ -94,7 +103,7 @@ class Literal(Node):
 
 @dataclass(frozen=True, slots=True)
 class Name(Node):
-    path: Path = Path("", ())  # noqa: RUF009 - frozen
+    path: Path = NO_PATH
     text: str = ""
 
 

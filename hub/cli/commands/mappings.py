@@ -69,7 +69,7 @@ def _row(row: Any) -> dict[str, Any]:
     }
 
 
-@mappings.command(help="Check the mappings NAME…, or all: the documents, and the pinned rows.")
+@mappings.command(help="Check the mappings NAME…, or all: documents, laws of the lenses, pinned rows.")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.pass_obj
 def check(state: State, names: tuple[str, ...]) -> Outcome:
@@ -91,9 +91,11 @@ def check(state: State, names: tuple[str, ...]) -> Outcome:
 
 def _checked(hub: Any, name: str) -> dict[str, Any]:
     from hub.cli.mapping_tools import broken_pins
+    from hub.mapping import check as check_document
 
     try:
         mapping = hub.mapping(name)
+        faults = check_document(mapping.document, mapping.entity)
         pins = list(broken_pins(hub.settings.home, name, mapping))
     except NotFoundError:
         raise
@@ -103,8 +105,9 @@ def _checked(hub: Any, name: str) -> dict[str, Any]:
         ]
         return {"mapping": name, "ok": False, "problems": [p.to_json() for p in problems]}
     template = _("pinned row {id}: {field} becomes {found!r}, and was {expected!r}")
-    problems = [Problem("pin", template, values=values).to_json() for values in pins]
-    return {"mapping": name, "ok": not problems, "problems": problems}
+    problems = [*faults, *(Problem("pin", template, values=values) for values in pins)]
+    wrong = [p for p in problems if p.values.get("level") != "warning"]
+    return {"mapping": name, "ok": not wrong, "problems": [p.to_json() for p in problems]}
 
 
 def _problem(stored: Mapping[str, Any]) -> Problem:
