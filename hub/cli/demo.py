@@ -232,7 +232,7 @@ class _Story:
         self._say(_("A legacy ERP (SQL), a CRM (REST) and a shop (spreadsheets in GB18030)."))
         if not self.screen.state.json:
             self._table(
-                ("system", "customers", "products", "orders"),
+                (_("system"), _("customers"), _("products"), _("orders")),
                 [
                     ("ERP", len(CUSTOMERS), len(ITEMS), 0),
                     ("CRM", len(CRM_CUSTOMERS), 0, 0),
@@ -256,12 +256,12 @@ class _Story:
         self._record(shown, ("name", "tax_id", "phone", "email", "credit_limit", "level", "tags"))
         self._say(_("These rows are one record:"))
         self._table(
-            ("connection", "stream", "key"),
+            (_("connection"), _("stream"), _("key")),
             [(ln["connection"], ln["stream"], ln["external_id"]) for ln in shown["links"]],
         )
         self._say(_("What could not come in is set aside, with the reason:"))
         self._table(
-            ("flow", "row", "reason"),
+            (_("flow"), _("row"), _("reason")),
             [
                 (q["flow"], q["external_id"], self._reasons(q["problems"]))
                 for q in hub.quarantine_list()
@@ -289,7 +289,7 @@ class _Story:
                   level=crm["tier"])  # fmt: skip
         self._say(_("The name of K002 waits for a person, the rest goes on:"))
         self._table(
-            ("conflict", "field", "the hub has", "the CRM has"),
+            (_("conflict"), _("field"), _("the hub has"), _("the CRM has")),
             [(c["id"][-6:], c["field"], c["ours"], c["theirs"]) for c in hub.conflicts_list()],
         )
 
@@ -311,8 +311,7 @@ class _Story:
         runs: list[dict[str, Any]] = hub.sync()
         self.runs.append(runs)
         self._table(
-            ("flow", "read", "created", "updated", "unchanged", "waiting", "quarantined",
-             "conflicted", "written"),
+            (_("flow"), _("read"), _("created"), _("updated"), _("unchanged"), _("waiting"), _("quarantined"), _("conflicted"), _("written")),
             [
                 (r["flow"], r["read"], r["created"], r["updated"], r["unchanged"], r["waiting"],
                  r["quarantined"], r["conflicted"], sum(_effects(r["written"])))

@@ -69,7 +69,9 @@ def _row(row: Any) -> dict[str, Any]:
     }
 
 
-@mappings.command(help="Check the mappings NAME…, or all: documents, laws of the lenses, pinned rows.")
+@mappings.command(
+    help="Check the mappings NAME…, or all: documents, laws of the lenses, pinned rows."
+)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.pass_obj
 def check(state: State, names: tuple[str, ...]) -> Outcome:
