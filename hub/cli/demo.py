@@ -218,6 +218,12 @@ def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
         csv.writer(file).writerows(rows)
 
 
+COUNTED = (
+    *(_("flow"), _("read"), _("created"), _("updated"), _("unchanged")),
+    *(_("waiting"), _("quarantined"), _("conflicted"), _("written")),
+)
+
+
 class _Story:
     """The chapters, each of which does something real and shows what came of it."""
 
@@ -311,7 +317,7 @@ class _Story:
         runs: list[dict[str, Any]] = hub.sync()
         self.runs.append(runs)
         self._table(
-            (_("flow"), _("read"), _("created"), _("updated"), _("unchanged"), _("waiting"), _("quarantined"), _("conflicted"), _("written")),
+            COUNTED,
             [
                 (r["flow"], r["read"], r["created"], r["updated"], r["unchanged"], r["waiting"],
                  r["quarantined"], r["conflicted"], sum(_effects(r["written"])))
