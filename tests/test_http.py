@@ -164,6 +164,24 @@ def test_an_unknown_certificate_is_refused_before_anything_is_sent(tls):
     assert server.received == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[1,2]",
+        http(200, b"[1,2]"),
+    ],
+    ids=["chunked", "until the end", "with its length"],
+)
+def test_the_proxy_passes_on_every_kind_of_answer(answer):
+    with FaultProxy() as upstream, FaultProxy(upstream.url) as proxy:
+        upstream.next(lambda exchange: (exchange.send(answer), exchange.sock.close()))
+        with RestClient(proxy.url, timeout=timedelta(seconds=5)) as rest:
+            assert rest.post("rows", json={"a": 1}).json() == [1, 2]
+
+    assert upstream.received[0].endswith(b'{"a":1}')
+
+
 # ------------------------------------------------------------------------------ lost connections
 
 

@@ -309,7 +309,7 @@ class ListCell(Cell):
         def read(raw: Any, problems: list[Problem], outer: Any) -> list[dict[str, Any]]:
             items, count = [], 0
             for number, item in enumerate(raw):
-                if not isinstance(item, Mapping):
+                if type(item) is not dict and not isinstance(item, Mapping):
                     raise LensError(NOT_AN_ITEM, value=item)
                 if holds is None or holds(item, outer):
                     items.append(get(item, problems, outer))
@@ -430,14 +430,14 @@ class Cells:
         self._inner = inner  # of an item, where an absent part says the same as null
         self.reading = [c for c in cells if c.reads]
         self.writing = [c for c in cells if c.writes]
-        self._plan = [(c.top, c.read, c) for c in self.reading]
+        self._plan = [(c.top, c.sub, c.read, c) for c in self.reading]
         self._musts = [c for c in self.reading if c.must]
 
     def get(self, row: Any, problems: list[Problem], outer: Any = None) -> dict[str, Any]:
         """The canonical values of a row; what cannot be read is left out and told."""
         values: dict[str, Any] = {}
         before = len(problems)
-        for top, read, cell in self._plan:
+        for top, sub, read, cell in self._plan:
             try:
                 value = read(row, outer)
             except RowError as e:
@@ -448,12 +448,14 @@ class Cells:
                 continue
             if value is MISSING:
                 continue
-            if cell.sub:
+            if sub:
                 set_part(values, cell.place, value)
             else:
                 values[top] = value
         for cell in self._musts:
-            self._demand(cell, values, problems, before)
+            found = part_of(values, cell.place) if cell.sub else values.get(cell.top)
+            if found is None or found is MISSING or found == "":
+                _demand(cell, problems, before)
         return values
 
     def _demand(
@@ -508,6 +510,13 @@ class Cells:
         elif (fields is None or cell.top in fields) and (self._inner or cell.top in values):
             value = part_of(values, cell.place) if cell.sub else values.get(cell.top)
             cell.put(row, None if value is MISSING else value, create=create, outer=outer)
+
+
+def _demand(cell: Cell, problems: list[Problem], before: int) -> None:
+    """Tell that the value is missing, unless what was told of it already says why."""
+    if not any(p.field.startswith(cell.name) for p in problems[before:]):
+        values = {"column": ", ".join(cell.spec.sources)}
+        problems.append(Problem("missing", MISSING_VALUE, cell.name, None, MISSING_HINT, values))
 
 
 def _unwritten(e: ValueError, cell: Cell, values: Row) -> list[Problem]:

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from hub.mapping import functions, syntax
@@ -214,7 +214,7 @@ class _Compiler:
         args = [self.closure(arg) for arg in node.args]
         if node.name in _MAKERS:
             return _MAKERS[node.name](*args)
-        self.needs_run = True
+        self.needs_run |= not _is_free(node)
         if node.name in _LAZY:
             return _LAZY[node.name](node, *args)
         return _eager(node, _function(node), args)
@@ -349,7 +349,7 @@ def _no_value(name: str) -> Any:
 _OPERATORS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("+", "-", "*", "/", "^", "neg", "pos", "%"), ("number", "number")),
     **dict.fromkeys(("=", "<>", "<", ">", "<=", ">="), ("any", "boolean")),
-    "&": ("any", "text"),
+    "&": ("text", "text"),
 }
 
 
@@ -516,6 +516,24 @@ def _pattern(node: Call, function: Function) -> Any:
     return functions.compile_pattern(literal.value)
 
 
+def _round_half_up(node: Call, value: Closure, digits: Closure | None = None) -> Closure:
+    """Most roundings say their digits: the unit is made once."""
+    literal = node.args[1] if digits else Literal(node.at, value=0)
+    if not isinstance(literal, Literal):
+        return _eager(node, FUNCTIONS["ROUND"], [value, digits] if digits else [value])
+    unit = functions.quantum(literal.value)
+
+    def compute(scope: Any, run: Run) -> Decimal | None:
+        found = value(scope, run)
+        if found is None:
+            return None
+        if type(found) is not Decimal:
+            found = to_number(found)
+        return functions.rounded(found, unit, ROUND_HALF_UP)
+
+    return compute
+
+
 def _if(node: Call, test: Closure, then: Closure, other: Closure | None = None) -> Closure:
     def compute(scope: Any, run: Run) -> Any:
         if to_boolean(test(scope, run)):
@@ -628,10 +646,18 @@ def _ampersand(left: Closure, right: Closure) -> Closure:
     return compute
 
 
+def _is_free(node: Call) -> bool:
+    """Functions that make no text and go through no list spend nothing of the budget."""
+    if node.name == "ROUND":
+        return len(node.args) == 1 or isinstance(node.args[1], Literal)
+    return node.name in ("IF", "SWITCH", "AND", "OR", "COALESCE")
+
+
 _LAZY: Mapping[str, Callable[..., Closure]] = {
     "&": lambda node, left, right: _ampersand(left, right),
     "IF": _if,
     "SWITCH": _switch,
+    "ROUND": _round_half_up,
     "AND": _and,
     "OR": _or,
     "COALESCE": _coalesce,

@@ -120,17 +120,6 @@ def to_text(value: Any) -> str:
     raise FormulaError(NOT_TEXT, value=value)
 
 
-def number_text(value: Any) -> str:
-    """A computed number in normal form; the short way for numbers of ordinary size."""
-    if type(value) is Decimal:
-        text = f"{value:f}"
-        if len(text) < 60 and text[-1:].isdigit():
-            if "." in text:
-                text = text.rstrip("0").rstrip(".")
-            return text if text != "-0" else "0"
-    return decimal_text(value)
-
-
 def to_date(value: Any) -> date:
     if isinstance(value, date):
         return value
@@ -292,15 +281,28 @@ def _sized(change: Callable[[str], str]) -> Callable[[Run, str], str]:
 
 def _round(rounding: str) -> Callable[..., Decimal]:
     def call(run: Run, value: Any, digits: Any = 0) -> Decimal:
-        places = to_int(digits)
-        if not -40 <= places <= 40:
-            raise FormulaError(TOO_BIG)
-        number = NUMBERS.create_decimal(value)
-        if -int(number.as_tuple().exponent) <= places:
-            return number
-        return number.quantize(Decimal((0, (1,), -places)), rounding, NUMBERS)
+        return rounded(value, quantum(digits), rounding)
 
     return call
+
+
+def quantum(digits: Any) -> Decimal:
+    """One unit of the last of so many digits behind the point."""
+    places = to_int(digits)
+    if not -40 <= places <= 40:
+        raise FormulaError(TOO_BIG)
+    return Decimal((0, (1,), -places))
+
+
+def rounded(value: Any, unit: Decimal, rounding: str) -> Decimal:
+    number = value if type(value) is Decimal else NUMBERS.create_decimal(value)
+    try:
+        return number.quantize(unit, rounding, NUMBERS)
+    except InvalidOperation:
+        _, _, exponent = number.as_tuple()
+        if isinstance(exponent, int) and exponent >= int(unit.as_tuple().exponent):
+            return number  # nothing to round, and no room for more zeros
+        raise
 
 
 def _numbers(run: Run, values: tuple[Any, ...]) -> list[Any]:

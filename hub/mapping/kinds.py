@@ -21,7 +21,6 @@ from hub.entity import Field
 from hub.mapping.paths import MISSING
 from hub.mapping.problems import LensError
 from hub.values import clean_text, date_text, decimal_text, instant_text
-from hub.values.times import NO_ZONE
 
 Reader = Callable[[Any], Any]
 Writer = Callable[[Any, Any], Any]
@@ -30,6 +29,7 @@ TEXTUAL = ("text", "choice", "ref")
 SAYS_EMPTY = ("text",)
 """Kinds in which "" is a value of its own; in all others it says the same as null."""
 
+NO_ZONE = "a time without zone, and no zone is set for the source: {value!r}"
 NOT_A_TEXT = "no text: {value!r}"
 NOT_UTF8 = "bytes that are not UTF-8 text: {value!r}"
 NOT_INTEGER = "not a whole number: {value!r}"
@@ -197,9 +197,22 @@ def _decimal_reader(field: Field, defaults: Defaults) -> Reader:
     scale = field.precision[1] if field.precision else None
 
     def read(value: Any) -> str:
-        return decimal_text(value) if type(value) is not float else float_text(value, scale)
+        kind = type(value)
+        if kind is Decimal:
+            return number_text(value)
+        return decimal_text(value) if kind is not float else float_text(value, scale)
 
     return read
+
+
+def number_text(value: Decimal) -> str:
+    """`decimal_text`, with a short way for numbers of ordinary size."""
+    text = f"{value:f}"
+    if len(text) > 60 or not text[-1:].isdigit():
+        return decimal_text(value)
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text if text != "-0" else "0"
 
 
 def float_text(value: float, scale: int | None) -> str:

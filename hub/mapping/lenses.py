@@ -29,10 +29,10 @@ from hub.mapping.lens import (
 from hub.mapping.paths import MISSING
 from hub.mapping.problems import LensError
 from hub.mapping.spec import RowSpec
-from hub.values.times import NOT_INSTANT
 
 __all__ = ["KEEPING", "LENSES", "LOSSLESS", "ONE_WAY", "Lens"]
 
+NOT_INSTANT = "not a date and time: {value!r}"
 TOO_LONG = "longer than the {most} characters that the system takes: {value!r}"
 TOO_LONG_HINT = "Shorten it, or say `cut: true` and `direction: out` in the mapping."
 NO_CODE = "no code of the system means {value!r}; known are {known}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from random import Random
 from typing import Any, ClassVar
 
@@ -10,7 +9,6 @@ from hub.connector import join_key, split_key
 from hub.entity import Field
 from hub.mapping import kinds, samples
 from hub.mapping.formula import Formula, compile_formula
-from hub.mapping.functions import number_text
 from hub.mapping.kinds import Defaults, as_text
 from hub.mapping.lens import (
     KEEPING,
@@ -305,7 +303,7 @@ def _rounded_reader(field: Field, defaults: Defaults) -> Any:
         return read
 
     def convert(value: Any) -> Any:
-        text = number_text(value) if type(value) is Decimal else read(value)
+        text = read(value)
         return text if len(text.partition(".")[2]) <= places else kinds.rounded(text, places)
 
     return convert

@@ -3,7 +3,7 @@ no statement: what it cannot say cannot be done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -138,7 +138,10 @@ class _Builder(Transformer[Token, Node]):
     def number(self, token: Token) -> Node:
         if len(token) > MAX_DIGITS:
             raise FormulaError(BAD_NUMBER, _at(token), number=f"{token:.20}…")
-        number = Decimal(str(token))
+        try:
+            number = Decimal(str(token))
+        except InvalidOperation as e:
+            raise FormulaError(BAD_NUMBER, _at(token), number=str(token)) from e
         if abs(number.adjusted()) > MAX_DIGITS:
             raise FormulaError(BAD_NUMBER, _at(token), number=str(token))
         return Literal(_at(token), value=number)

@@ -163,7 +163,10 @@ class FaultProxy:
             while True:
                 exchange = Exchange(self, ready, read_message(ready))
                 self.received.append(exchange.request)
-                self._next_fault()(exchange)
+                fault = self._next_fault()
+                (fault or passed)(exchange)
+                if fault is None and self._upstream.hostname:
+                    return  # as the answer says: its end may be that of the connection
 
     @contextmanager
     def _closing(self, sock: socket.socket) -> Iterator[socket.socket]:
@@ -176,19 +179,31 @@ class FaultProxy:
             self._open.discard(sock)
             ready.close()
 
-    def _next_fault(self) -> Fault:
+    def _next_fault(self) -> Fault | None:
         try:
             return self._faults.get_nowait()
         except queue.Empty:
-            return lambda exchange: exchange.send(exchange.upstream())
+            return None
 
     def forward(self, request: bytes) -> bytes:
         if not self._upstream.hostname:
             return http(200, b"{}")
         place = (self._upstream.hostname, self._upstream.port or 80)
         with socket.create_connection(place, timeout=LIMIT) as sock:
-            sock.sendall(request)
-            return read_message(sock)
+            sock.sendall(_last(request))
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def passed(exchange: Exchange) -> None:
+    """No fault: what the upstream answers, however it marks the end."""
+    exchange.send(exchange.upstream())
+
+
+def _last(request: bytes) -> bytes:
+    """The request as the only one of its connection, so that the answer ends with that."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = [x for x in head.split(b"\r\n") if not x.lower().startswith(b"connection:")]
+    return b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body
 
 
 def read_message(sock: socket.socket) -> bytes:
