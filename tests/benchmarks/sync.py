@@ -199,6 +199,9 @@ def raw(url: str, size: int, loaded: str = "") -> dict[str, float]:
     source, target = Store.open(loaded, ENTITIES), Store.open(url, ENTITIES)
     migrate.upgrade(target)
     data = {}
+    sources = source.metadata.tables["source"]
+    with source.read() as c, target.write() as t:  # what links refer to
+        t.execute(sources.insert(), [dict(r._mapping) for r in c.execute(select(sources))])
     with source.read() as c:
         for name in ("party", "link", "journal", "outbox"):
             table = source.metadata.tables[name]
