@@ -90,9 +90,16 @@ class _Trial:
             self.law = ONE_WAY
         # a `when` row is tried as if its condition held
         self.reader = Cell._read(cell) if isinstance(cell, WhenCell) else cell.read
+        self.values: list[Any] = []
+        bare = replace(cell.field, normal="", choices=(), required=False)
+        self._plain = kinds.reader(_plain_kind(bare), cell.lens.defaults)
+        self._normal = kinds.reader(cell.field, kinds.Defaults())
 
     def problems(self) -> list[Problem]:
-        checks: list[Callable[[], Found]] = [self.normal]
+        first = self.normal()
+        if first is not None and first.message == BROKEN:
+            return [first]
+        checks: list[Callable[[], Found]] = [lambda: first]
         if self.law in (LOSSLESS, KEEPING):
             checks += [self.get_put, self.put_get]
         if self.law == LOSSLESS:
@@ -122,9 +129,9 @@ class _Trial:
         """What the cell makes of a value; MISSING where it refuses."""
         row = {} if like is MISSING else self.row(like)
         try:
-            if keep and not isinstance(self.cell, FormulaCell):
-                Cell.put(self.cell, row, value, create=like is MISSING, outer=None)
-            elif isinstance(self.cell, FormulaCell):
+            if keep and like is not MISSING and self.get(like) == value:
+                return self.cell.old(row)
+            if isinstance(self.cell, FormulaCell):
                 self.cell.put_from(row, self._record(value), outer=None)
             elif value is None and not self.cell.lens.writes_null:
                 return MISSING
@@ -143,28 +150,30 @@ class _Trial:
     # -- the laws
 
     def normal(self) -> Found:
+        """Every value is read once, for all laws, and is one of the field."""
         bad: list[tuple[Any, Any]] = []
         for raw in self.raws:
             try:
-                value = self.reader(self.row(raw), None)
-            except ValueError:
-                continue
+                value = self.get(raw)
             except Exception as e:  # whatever a lens of a module lets out
                 return self._problem(BROKEN, raw, 1, reason=f"{type(e).__name__}: {e}")
-            if (
-                value is not MISSING
-                and value is not None
-                and not _is_normal(self.cell.field, value)
-            ):
+            self.values.append(value)
+            if value is not MISSING and value is not None and not self._is_normal(value):
                 bad.append((raw, value))
         return self._smallest(NOT_NORMAL, bad)
+
+    def _is_normal(self, value: Any) -> bool:
+        """Whether reading the value once more would leave it as it is."""
+        try:
+            return bool(self._normal(value) == value)
+        except ValueError:
+            return False
 
     def get_put(self) -> Found:
         """lossless: without the old value, but for its type.  keeping: with it."""
         bad = []
         lossless = self.law == LOSSLESS
-        for raw in self.raws:
-            value = self.get(raw)
+        for raw, value in zip(self.raws, self.values, strict=True):
             if value is MISSING or value is None or value == "":
                 continue
             like = self._other(raw, value) if lossless else raw
@@ -177,27 +186,27 @@ class _Trial:
         """Another raw value of the same type, that means something else."""
         if isinstance(self.cell, PartsCell):
             return [MISSING for _ in raw]
-        for _ in range(4):
-            other = self.rng.choice(self.raws)
-            alike = type(other) is type(raw) and _style(other) == _style(raw)
-            if alike and self.get(other) not in (value, MISSING):
+        for _ in range(3):
+            at = self.rng.randrange(len(self.raws))
+            other = self.raws[at]
+            if self.values[at] in (value, MISSING) or type(other) is not type(raw):
+                continue
+            if not isinstance(raw, str) or _style(other) == _style(raw):
                 return other
         return MISSING
 
     def put_get(self) -> Found:
         bad = []
-        lens, field = self.cell.lens, self.cell.field
-        for raw in self.raws:
-            value = self.get(raw) if self.real else self._canonical(lens)
+        lens, field, parts = self.cell.lens, self.cell.field, isinstance(self.cell, PartsCell)
+        for n, raw in enumerate(self.raws):
+            value = self.values[n] if self.real else self._canonical(lens)
             if value is MISSING or value is None:
                 continue
-            for like in (MISSING, raw):
-                if like is MISSING and isinstance(self.cell, PartsCell):
-                    continue
-                written = self.write(value, like, keep=self.law == KEEPING)
-                back = MISSING if written is MISSING else self._again(written)
-                if written is not MISSING and not self._equal(field, value, back):
-                    bad.append((value, written, back))
+            like = MISSING if n % 2 and not parts else raw  # a create, or over another value
+            written = self.write(value, like, keep=self.law == KEEPING)
+            back = MISSING if written is MISSING else self._again(written)
+            if written is not MISSING and not self._equal(field, value, back):
+                bad.append((value, written, back))
         return self._smallest_of(PUT_GET, bad, ("written", "back"))
 
     def _canonical(self, lens: Any) -> Any:
@@ -217,7 +226,7 @@ class _Trial:
     def put_put(self) -> Found:
         """What is written does not depend on what was written before it."""
         bad = []
-        values = [v for raw in self.raws[:2000] if (v := self.get(raw)) not in (MISSING, None, "")]
+        values = [v for v in self.values[:2000] if v not in (MISSING, None, "")]
         for first, second in pairwise(values):
             like = self.rng.choice(self.raws)
             before = self.write(first, like, keep=False)
@@ -238,8 +247,10 @@ class _Trial:
             return all(x == y or (x in blank and y in blank) for x, y in zip(a, b, strict=False))
         if type(a) is type(b) and a == b:
             return True
-        field = replace(self.cell.field, normal="", choices=(), required=False)
-        return _alike(_plain_kind(field), a, b, self.cell.lens.defaults)
+        try:
+            return bool(self._plain(a) == self._plain(b))
+        except (ValueError, TypeError, AttributeError):
+            return False
 
     def _equal(self, field: Field, a: Any, b: Any) -> bool:
         if a == b:
@@ -254,8 +265,7 @@ class _Trial:
             return None
         first, *others = min(bad, key=lambda b: (len(repr(b[0])), repr(b[0])))
         values = {n: shown(v) for n, v in zip(names, others, strict=True)}
-        return self._problem(template, first, len({repr(b[0]) for b in bad}) if not self.real
-                             else len(bad), **values)  # fmt: skip
+        return self._problem(template, first, len(bad), **values)
 
     def _problem(self, template: str, value: Any, count: int, **values: Any) -> Problem:
         told = {"law": self.law, "count": count, "total": len(self.raws), **values}
@@ -266,27 +276,11 @@ def _plain_kind(field: Field) -> Field:
     return Field.text("") if field.kind in ("choice", "ref") else field
 
 
-def _alike(field: Field, a: Any, b: Any, defaults: kinds.Defaults) -> bool:
-    read = kinds.reader(field, defaults)
-    try:
-        return bool(read(a) == read(b))
-    except (ValueError, TypeError, AttributeError):
-        return False
-
-
 def _style(value: Any) -> Any:
     """Texts of one notation: dates as dates, numbers as numbers."""
     if not isinstance(value, str):
         return None
     return "".join("0" if c.isdigit() else c for c in value if c in "-:./TZ+ " or c.isdigit())
-
-
-def _is_normal(field: Field, value: Any) -> bool:
-    """Whether reading the value once more would leave it as it is."""
-    try:
-        return bool(kinds.reader(field, kinds.Defaults())(value) == value)
-    except ValueError:
-        return False
 
 
 # ------------------------------------------------------------------------------------ whole rows

@@ -34,6 +34,7 @@ __all__ = ["KEEPING", "LENSES", "LOSSLESS", "ONE_WAY", "Lens"]
 
 NOT_INSTANT = "not a date and time: {value!r}"
 TOO_LONG = "longer than the {most} characters that the system takes: {value!r}"
+TOO_FINE = "more than the {places} decimal places of the field: {value!r}"
 TOO_LONG_HINT = "Shorten it, or say `cut: true` and `direction: out` in the mapping."
 NO_CODE = "no code of the system means {value!r}; known are {known}"
 NO_SUCH_FORM = "not a date of the form {form}: {value!r}"
@@ -279,8 +280,17 @@ class DecimalLens(Lens):
             return self._reader(value)
         text = rules.decimal_text(value)
         if self.factor != 1:
-            text = rules.decimal_text(_times(Decimal(text), self.factor, self.places))
+            found = _times(Decimal(text), self.factor, self.places)
+            if Fraction(found) != Fraction(text) * self.factor:
+                self._check_loss(value)
+            text = rules.decimal_text(found)
         return text if self.field.kind == "decimal" else self._reader(text)
+
+    def _check_loss(self, value: Any) -> None:
+        """Digits behind the field's last are lost by a third, which `check` tells once for all;
+        by a factor that is exact only where the value has too many of them."""
+        if type(value) is not float and _ends(self.factor):
+            raise LensError(TOO_FINE, code="precision", value=value, places=self.places)
 
     def write(self, value: Any, old: Any) -> Any:
         number = Decimal(value)
@@ -288,15 +298,16 @@ class DecimalLens(Lens):
             number = _times(number, 1 / self.factor, rules.MAX_PLACES // 2)
         if self.scale is not None:
             number = rules.round_half_up(number, self.scale)
-        if isinstance(old, str) and (self.group or self.point != "."):
+        in_words = bool(self.group) or self.point != "."
+        if in_words and not isinstance(old, int | float | Decimal):
             return self._shown(number)
         return kinds.number_as(number, old)
 
     def _shown(self, number: Decimal) -> str:
-        whole, _, part = rules.decimal_text(number).partition(".")
+        whole, _, part = rules.decimal_text(number.copy_abs()).partition(".")
         if self.group:
             whole = f"{int(whole):,}".replace(",", self.group)
-        return whole + (self.point + part if part else "")
+        return ("-" if number < 0 else "") + whole + (self.point + part if part else "")
 
     def remotes(self, rng: Random) -> Any:
         digits, places = self.field.precision or (18, 6)
@@ -318,6 +329,15 @@ def _ratio(value: Any) -> Fraction:
     if not ratio or ratio.numerator.bit_length() > 200 or ratio.denominator.bit_length() > 200:
         raise LensError(NOT_EXACT, value=value)
     return ratio
+
+
+def _ends(ratio: Fraction) -> bool:
+    """Whether the decimals of the ratio end."""
+    rest = ratio.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1
 
 
 def _times(number: Decimal, ratio: Fraction, places: int) -> Decimal:
@@ -457,30 +477,39 @@ class DateLens(Lens):
     def _of_instant(self, text: str) -> Any:
         """The day of a time in text form, which must be a time at all."""
         instant = rules.instant_text(text, "UTC")
-        local = text.strip()[10:].rstrip("0123456789:.,").strip() in ("T", "t", "")
-        if local or not self.zone:
-            return text.strip()[:10]
-        return datetime.fromisoformat(instant)
+        if self.zone and _is_instant(text):
+            return datetime.fromisoformat(instant)
+        return text.strip()[:10]
 
     def write(self, value: Any, old: Any) -> Any:
         if self.form and not isinstance(old, date):
             return kinds.write_as(date.fromisoformat(value).strftime(self.form), old)
-        if isinstance(old, str) and self.zone and old.strip()[-1:] in "Zz0123456789":
-            return value if len(old.strip()) <= 10 else self._moved(value, old)
+        if self.zone and _is_instant(old):
+            return self._moved(value, old)
         return kinds.date_as(value, old)
 
-    def _moved(self, value: str, old: str) -> str:
+    def _moved(self, value: str, old: Any) -> Any:
         """The same time of day on another day, as the zone counts days."""
-        before = datetime.fromisoformat(rules.instant_text(old, self.zone))
+        before = datetime.fromisoformat(rules.instant_text(old))
         local = before.astimezone(ZoneInfo(str(self.zone)))
         moved = datetime.combine(date.fromisoformat(value), local.timetz())
-        return str(kinds.instant_as(samples.instant(moved), old, self.zone))
+        return kinds.instant_as(samples.instant(moved), old, self.zone)
 
     def remotes(self, rng: Random) -> Any:
         if self.form:
             return samples.day(rng).strftime(self.form)
         moment = samples.moment(rng)
         return rng.choice((samples.day(rng).isoformat(), moment, samples.instant(moment)))
+
+
+def _is_instant(value: Any) -> bool:
+    """A time with a zone, in whatever form."""
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    try:
+        return isinstance(value, str) and len(value) > 10 and bool(rules.instant_text(value))
+    except ValueError:
+        return False
 
 
 class DatetimeLens(Lens):

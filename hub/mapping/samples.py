@@ -37,7 +37,7 @@ def text(rng: Random, most: int = 60) -> str:
     if rng.random() < 0.2:
         return rng.choice(WORDS)[:most] or "x"
     length = rng.choice((1, 2, 3, 5, 8, 13, 30, most))
-    return "".join(rng.choice(_LETTERS) for _ in range(min(length, most))).strip() or "x"
+    return "".join(rng.choices(_LETTERS, k=min(length, most))).strip() or "x"
 
 
 def number(rng: Random, precision: tuple[int, int] | None) -> Decimal:

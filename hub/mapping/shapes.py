@@ -138,12 +138,15 @@ class RefLens(Lens):
         return given if isinstance(given, str) else self.field.target
 
     def remotes(self, rng: Random) -> Any:
+        if len(self.spec.sources) > 1:
+            return [samples.text(rng, 20) for _ in self.spec.sources]
         if self.option("type") == "integer":
             return rng.randrange(10**6)
         return rng.choice((samples.text(rng, 20), rng.randrange(10**6)))
 
     def canonicals(self, rng: Random) -> Any:
-        return as_text(self.remotes(rng))
+        found = self.remotes(rng)
+        return self.read_parts(found) if isinstance(found, list) else as_text(found)
 
 
 class ConstLens(Lens):
