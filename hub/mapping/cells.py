@@ -78,16 +78,13 @@ class Cell:
 
     def old(self, row: Any) -> Any:
         """The raw remote value; MISSING if there is none."""
-        try:
-            return self.paths[0].get(row) if self.paths else MISSING
-        except PathError:
-            return MISSING
+        return _found(self.paths[0], row) if self.paths else MISSING
 
     def says(self, row: Any, value: Any, outer: Any) -> bool:
         """Whether the row says the value already, in whatever spelling."""
         try:
             return bool(self.read(row, outer) == value)
-        except ValueError:
+        except (ValueError, ArithmeticError):
             return False
 
     # -- writing
@@ -109,6 +106,14 @@ class Cell:
             before = path.get(row)
             if not (before is MISSING or before is None or before == ""):
                 path.put_into(row, None)
+
+
+def _found(path: Path, row: Any) -> Any:
+    """The raw value; MISSING where the row has another shape than the path."""
+    try:
+        return path.get(row)
+    except PathError:
+        return MISSING
 
 
 def _column_reader(
@@ -181,7 +186,7 @@ class PartsCell(Cell):
         return self._unless_blank(read)
 
     def old(self, row: Any) -> Any:
-        return [p.get(row) for p in self.paths]
+        return [_found(path, row) for path in self.paths]
 
     def _write(self, row: dict[str, Any], value: Any) -> None:
         old, lens = self.old(row), self.lens
@@ -443,7 +448,7 @@ class Cells:
             except RowError as e:
                 problems.extend(e.problems)
                 continue
-            except ValueError as e:
+            except (ValueError, ArithmeticError) as e:
                 problems.append(problem_of(e, cell.name, cell.old(row)))
                 continue
             if value is MISSING:
@@ -457,18 +462,6 @@ class Cells:
             if found is None or found is MISSING or found == "":
                 _demand(cell, problems, before)
         return values
-
-    def _demand(
-        self, cell: Cell, values: dict[str, Any], problems: list[Problem], before: int
-    ) -> None:
-        found = part_of(values, cell.place) if cell.sub else values.get(cell.top)
-        if found is not None and found is not MISSING and found != "":
-            return
-        if not any(p.field.startswith(cell.name) for p in problems[before:]):
-            column = ", ".join(cell.spec.sources)
-            problems.append(
-                Problem("missing", MISSING_VALUE, cell.name, None, MISSING_HINT, {"column": column})
-            )
 
     def put(
         self,
@@ -485,7 +478,7 @@ class Cells:
         for cell in self.writing:
             try:
                 self._put_cell(cell, row, values, create=create, outer=outer, fields=fields)
-            except ValueError as e:
+            except (ValueError, ArithmeticError) as e:
                 found = _unwritten(e, cell, values)
                 if problems is None:
                     raise RowError(found) from e
@@ -519,7 +512,7 @@ def _demand(cell: Cell, problems: list[Problem], before: int) -> None:
         problems.append(Problem("missing", MISSING_VALUE, cell.name, None, MISSING_HINT, values))
 
 
-def _unwritten(e: ValueError, cell: Cell, values: Row) -> list[Problem]:
+def _unwritten(e: ValueError | ArithmeticError, cell: Cell, values: Row) -> list[Problem]:
     if isinstance(e, RowError):
         return list(e.problems)
     value = part_of(values, cell.place) if cell.place else None

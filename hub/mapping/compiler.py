@@ -99,6 +99,8 @@ class FieldMapping:
                 shown = None if value is MISSING else value
                 raise RowError([Problem("no-key", NO_KEY, path.text, shown, NO_KEY_HINT)])
             parts.append(as_text(value, self._zone))
+        if not all(parts):
+            raise RowError([Problem("no-key", NO_KEY, self.document.key[0], "", NO_KEY_HINT)])
         return join_key(parts)
 
     def modified_at(self, row: Row) -> str | None:
@@ -122,7 +124,7 @@ class FieldMapping:
         if self._modified is not None:
             try:
                 modified_at = self.modified_at(row)
-            except ValueError as e:
+            except (ValueError, ArithmeticError) as e:
                 problems.append(problem_of(e, self.document.modified, self._modified.get(row)))
         return Candidate(values, problems, modified_at)
 
@@ -328,7 +330,10 @@ def _columns(cells: Cells) -> dict[str, str]:
 
 def _same(a: Any, b: Any) -> bool:
     """Equal, and not a truth value taken for a number."""
-    return a is b or (bool(a == b) and isinstance(a, bool) == isinstance(b, bool))
+    try:
+        return a is b or (bool(a == b) and isinstance(a, bool) == isinstance(b, bool))
+    except ArithmeticError:  # signalling NaN
+        return False
 
 
 def _in_order(items: list[Any], key: Any) -> list[Any]:

@@ -279,7 +279,8 @@ def _boolean_reader(field: Field, defaults: Defaults) -> Reader:
         if isinstance(value, str):
             known = _TRUTH.get(value.strip().lower())
         else:
-            known = value == 1 if isinstance(value, int | Decimal) and value in (0, 1) else None
+            number = isinstance(value, int) or (isinstance(value, Decimal) and value.is_finite())
+            known = value == 1 if number and value in (0, 1) else None
         if known is None:
             raise LensError(NOT_BOOLEAN, hint=BOOL_HINT, value=value)
         return known

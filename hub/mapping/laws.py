@@ -122,7 +122,7 @@ class _Trial:
         """The canonical value; MISSING where the lens refuses the raw one, as it may."""
         try:
             return self.reader(self.row(raw), None)
-        except ValueError:
+        except (ValueError, ArithmeticError):
             return MISSING
 
     def write(self, value: Any, like: Any, *, keep: bool) -> Any:
@@ -137,7 +137,7 @@ class _Trial:
                 return MISSING
             else:
                 self.cell._write(row, value)
-        except ValueError:
+        except (ValueError, ArithmeticError):
             return MISSING
         return self.cell.old(row)
 
@@ -214,13 +214,13 @@ class _Trial:
             return self.get(lens.remotes(self.rng))
         try:
             return lens.canonicals(self.rng)
-        except ValueError:
+        except (ValueError, ArithmeticError):
             return MISSING
 
     def _again(self, written: Any) -> Any:
         try:
             return self.reader(self.row(written), None)
-        except ValueError as e:
+        except (ValueError, ArithmeticError) as e:
             return f"⚠ {e}"
 
     def put_put(self) -> Found:

@@ -164,7 +164,7 @@ class CodesLens(Lens):
 
 def _like(code: Any, old: Any) -> Any:
     """A code written as a number in the mapping, as a text where the system has texts."""
-    return as_text(code) if isinstance(old, str) and old else code
+    return as_text(code) if isinstance(old, str) and old and code is not None else code
 
 
 class TableLens(CodesLens):

@@ -17,6 +17,7 @@ from hub.mapping.spec import Document
 from hub.values import fold
 
 ENOUGH = 0.45
+NEAR = 0.75
 MAX_VALUES = 500
 
 # Words that mean the same in names; the first of a line stands for all.
@@ -172,11 +173,11 @@ def _alike(a: str, b: str) -> float:
     ours, theirs = _words(a), _words(b)
     if not ours or not theirs:
         return 0.0
-    if ours == theirs:
+    if _joined(a) == _joined(b):
         return 1.0
     common = 2 * len(ours & theirs) / (len(ours) + len(theirs))
     spelt = difflib.SequenceMatcher(None, _joined(a), _joined(b)).ratio()
-    return max(common * 0.95, spelt * 0.9)
+    return max(common * 0.95, spelt * 0.9 if spelt > NEAR else 0.0)
 
 
 _camel = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
