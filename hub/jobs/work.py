@@ -29,9 +29,11 @@ from hub.jobs import runs
 from hub.settings import parse_schedule
 from hub.store.tables import stamp
 from hub.store.types import load
-from hub.sync import leases, pull, push, quarantine, sweep
+from hub.sync import leases, pull, push, quarantine, send, sweep
 from hub.sync.flow import Counts, Env, Flow, Run, Work
+from hub.sync.incoming import Incoming, Taken, prepare
 from hub.sync.leases import LeaseLostError
+from hub.sync.outgoing import Mark
 from hub.sync.quarantine import Parked
 from hub.sync.remote import Remote
 from hub.sync.rows import decode
@@ -162,7 +164,7 @@ class Jobs:
         until = self.env.clock.monotonic() + RANGE.total_seconds()
         with self.open_connector(flow.connection) as connector:
             for page in remote.pages(connector.read(stream, run.cursor)):
-                rows = pull.prepare(flow, page.rows)
+                rows = prepare(flow, page.rows)
                 self.env.fault("pull:read")
                 taken = self._take_page(run, flow, fence, page, rows, total)
                 self._follow(run, flow, connector, taken)
@@ -172,8 +174,8 @@ class Jobs:
         self._end_of_read(run, flow, fence)
 
     def _take_page(
-        self, run: Run, flow: Flow, fence: int, page: Any, rows: list[pull.Incoming], total: int
-    ) -> pull.Taken:
+        self, run: Run, flow: Flow, fence: int, page: Any, rows: list[Incoming], total: int
+    ) -> Taken:
         with self.env.work("pull", runs.ORIGIN.format(flow.name), run.id) as work:
             self._confirm(work, flow, fence)
             run.counts.read += len(rows)
@@ -218,7 +220,7 @@ class Jobs:
 
     # -- what a page leads to
 
-    def _follow(self, run: Run, flow: Flow, connector: Connector, taken: pull.Taken) -> None:
+    def _follow(self, run: Run, flow: Flow, connector: Connector, taken: Taken) -> None:
         """Fetch references that are missing, and let rows that waited for this page go on."""
         woken = list(taken.woken)
         for source_id, keys in taken.missing.items():
@@ -230,16 +232,16 @@ class Jobs:
 
     def _fetch(
         self, flow: Flow, connector: Connector, source_id: int, keys: Sequence[str]
-    ) -> pull.Taken:
+    ) -> Taken:
         target = self.env.flow_of(source_id, reads=True)
-        taken = pull.Taken()
+        taken = Taken()
         if target is None or self._is_pulling(target):
             return taken
         remote, size = self._remote(flow), target.capabilities.read_page
         for start in range(0, len(keys), size):
             some = keys[start : start + size]
             found = remote.read(lambda some=some: connector.fetch(target.stream, some))  # type: ignore[misc]
-            rows = pull.prepare(target, found)
+            rows = prepare(target, found)
             aside = _aside(target, self.env)
             with self.env.work("fetch", runs.ORIGIN.format(target.name)) as work:
                 taken.woken += pull.take(self.env, work, target, aside, rows).woken
@@ -269,7 +271,7 @@ class Jobs:
     def _take_again(
         self, flow: Flow, entries: Sequence[Parked], current: Run | None
     ) -> tuple[Run, list[Parked]]:
-        rows = pull.prepare(flow, [decode(e.row) for e in entries])
+        rows = prepare(flow, [decode(e.row) for e in entries])
         for incoming, entry in zip(rows, entries, strict=True):
             incoming.parked_id = entry.id
         aside = _aside(flow, self.env)
@@ -317,7 +319,7 @@ class Jobs:
         fence: int,
         connector: Connector,
         remote: Remote,
-        marks: Sequence[push.Mark],
+        marks: Sequence[Mark],
     ) -> None:
         origin = runs.ORIGIN.format(flow.name)
         with self.env.work("intent", origin, run.id) as work:
@@ -328,7 +330,7 @@ class Jobs:
         if sending:
             try:
                 with remote.call():
-                    push.send(self.env, flow, connector, sending)
+                    send.send(self.env, flow, connector, sending)
             except RemoteError as e:
                 failure = e
             self.env.fault("push:sent")

@@ -1,35 +1,26 @@
 """Remote → hub: one page of rows becomes records, links, journal and marks, in one transaction."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from xxhash import xxh3_64_intdigest
 
-from hub.connector import BadRow, Row
-from hub.errors import HubError, Problem
-from hub.mapping import Ref
+from hub.errors import Problem
 from hub.store import bulk, records
 from hub.store.records import Record
-from hub.store.tables import stamp
 from hub.store.types import dump, load
-from hub.sync import journal, quarantine
+from hub.sync import intents, journal, quarantine, references
+from hub.sync.conflicts import calm, open_conflicts, recent_changes, save_conflicts, show_theirs
 from hub.sync.flow import Env, Flow, Run, Work
+from hub.sync.incoming import Incoming, Taken
 from hub.sync.journal import Proposal
-from hub.sync.match import (
-    Link,
-    find_by_code,
-    links_of_rows,
-    load_shadows,
-    match,
-    records_of_keys,
-)
-from hub.sync.merge import Clash, Merged, is_spelling, merge
+from hub.sync.links import Link, links_of_rows, load_shadows
+from hub.sync.match import match
+from hub.sync.merge import Merged, merge
 from hub.sync.policy import Policy
 from hub.sync.quarantine import Parked
-from hub.sync.rows import encode, fingerprint
 
 LINK = (
     "source_id",
@@ -47,70 +38,6 @@ LINK = (
     "sent",
     "row",
 )
-OSCILLATION_WINDOW = timedelta(hours=24)
-OSCILLATION_TURNS = 3
-
-
-@dataclass(slots=True)
-class Incoming:
-    """One row on its way in.  `parked_id`: it comes out of the waiting room or the quarantine."""
-
-    external_id: str
-    row: Mapping[str, Any]
-    text: str
-    row_hash: str
-    place: str = ""
-    parked_id: str = ""
-    modified_at: str | None = None
-    version: str | None = None
-    problems: list[Problem] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
-    link: Link | None = None
-    record: Record | None = None
-    matched: bool = False
-    merged: Merged | None = None
-    waits: tuple[int, str] | None = None
-
-
-@dataclass(slots=True)
-class Taken:
-    """What a page led to beyond its own rows: rows of other flows that can go on now, and
-    references that might be fetched."""
-
-    woken: list[Parked] = field(default_factory=list)
-    missing: dict[int, set[str]] = field(default_factory=dict)
-    new_links: list[tuple[int, str]] = field(default_factory=list)
-
-
-def prepare(flow: Flow, rows: Iterable[Row | BadRow]) -> list[Incoming]:
-    """Encode and name the rows: all that needs no transaction."""
-    out = []
-    for number, row in enumerate(rows):
-        if isinstance(row, BadRow):
-            problem = Problem("unreadable", row.message, value=row.raw, values=row.values)
-            text = encode({"raw": row.raw, "place": row.place})
-            bad = Incoming("", {}, text, fingerprint(text), row.place, problems=[problem])
-            bad.external_id = f"?{row.place}"
-            out.append(bad)
-            continue
-        text = encode(row)
-        incoming = Incoming("", row, text, fingerprint(text))
-        try:
-            incoming.external_id = flow.mapping.external_id(row)
-        except (ValueError, HubError) as e:
-            incoming.external_id = f"?{incoming.row_hash}"
-            incoming.place = f"{flow.stream.name} #{number + 1}"
-            incoming.problems.append(
-                Problem(
-                    "no-key",
-                    "the row has no key: {why}",
-                    field=", ".join(flow.mapping.key),
-                    values={"why": str(e)},
-                    hint="Fill the key in the source, or map another key.",
-                )
-            )
-        out.append(incoming)
-    return out
 
 
 def take(env: Env, work: Work, flow: Flow, run: Run, rows: Sequence[Incoming]) -> Taken:
@@ -261,26 +188,9 @@ class _Intake:
     # -- references
 
     def _referenced(self, rows: list[Incoming]) -> list[Incoming]:
-        refs = self.flow.mapping.refs
-        if not refs or not rows:
+        if not self.flow.mapping.refs or not rows:
             return rows
-        slots = [(row, ref, slot) for row in rows for ref in refs for slot in _slots(row, ref)]
-        by_link = [(r, ref, s, self.env.source_of(self.flow, ref)) for r, ref, s in slots]
-        keys = {(src, s.value) for _, ref, s, src in by_link if src is not None and not ref.by}
-        found = records_of_keys(self.connection, self.store, keys)
-        codes = self._codes(by_link)
-        for row, ref, slot, src in by_link:
-            record_id = (
-                codes.get((ref.entity, ref.by), {}).get(slot.value)
-                if ref.by
-                else found.get((src, slot.value))
-                if src is not None
-                else None
-            )
-            if record_id:
-                slot.container[slot.key] = record_id
-            else:
-                self._miss(row, ref, slot, src)
+        references.resolve(self.env, self.work, self.flow, rows, self.taken)
         fresh = []
         for row in rows:
             if row.waits or row.problems:
@@ -288,48 +198,6 @@ class _Intake:
             else:
                 fresh.append(row)
         return fresh
-
-    def _codes(
-        self, slots: Iterable[tuple[Incoming, Ref, "_Slot", int | None]]
-    ) -> dict[tuple[str, str], dict[str, str]]:
-        wanted: dict[tuple[str, str], set[str]] = {}
-        for _, ref, slot, _ in slots:
-            if ref.by:
-                wanted.setdefault((ref.entity, ref.by), set()).add(slot.value)
-        return {
-            (entity, by): find_by_code(
-                self.connection, self.store, self.store.entities[entity], values, by
-            )
-            for (entity, by), values in wanted.items()
-        }
-
-    def _miss(self, row: Incoming, ref: Ref, slot: "_Slot", source_id: int | None) -> None:
-        field_name = ".".join(ref.path)
-        if source_id is None or ref.by:
-            row.problems.append(
-                Problem(
-                    "unknown-reference",
-                    "no {entity} is known as {value!r}",
-                    field=field_name,
-                    value=slot.value,
-                    values={"entity": ref.entity},
-                    hint="Create it in the hub, or add a flow that brings it in.",
-                )
-            )
-            return
-        if row.waits is None:
-            row.waits = (source_id, slot.value)
-            row.problems.append(
-                Problem(
-                    "waiting",
-                    "waits for {entity} {value!r}",
-                    field=field_name,
-                    value=slot.value,
-                    values={"entity": ref.entity},
-                    hint="It goes on by itself when that row arrives.",
-                )
-            )
-        self.taken.missing.setdefault(source_id, set()).add(slot.value)
 
     # -- which record
 
@@ -370,9 +238,9 @@ class _Intake:
         if not rows:
             return []
         known = [r.record.id for r in rows if r.record and r.record.version]
-        pending = pending_intents(self.work, self.flow, known) if known else {}
+        pending = intents.pending(self.work, self.flow, known) if known else {}
         frozen = open_conflicts(self.work, self.flow.source_id, known) if known else {}
-        recent = self._recent_changes(rows)
+        recent = recent_changes(self.work, rows)
         proposals = []
         for row in rows:
             assert row.record is not None
@@ -396,7 +264,7 @@ class _Intake:
         row: Incoming,
         pending: dict[str, Any] | None,
         frozen: frozenset[str] | None,
-        recent: dict[str, list[tuple[str, str, dict[str, Any]]]],
+        recent: Mapping[str, list[dict[str, Any]]],
     ) -> None:
         record, link, flow = row.record, row.link, self.flow
         assert record is not None
@@ -406,56 +274,18 @@ class _Intake:
         shadow = None if link is None or link.shadow is None else dict(link.shadow)
         sent = dict(link.sent) if link else {}
         if pending:
-            shadow = _own(row.values, pending, shadow, sent)
-        since = self._since(record)
+            shadow = intents.recognise(row.values, pending, shadow, sent)
         row.merged = merge(
             flow.entity,
             row.values,
             flow.project(record.values),
             shadow=shadow,
             sent=sent,
-            decide=Policy(flow, row.modified_at, since),
+            decide=Policy(flow, row.modified_at, _Since(self.work, record)),
             equal=flow.mapping.equal,
             frozen=frozen or frozenset(),
         )
-        self._calm(row, recent.get(record.id, []))
-
-    def _since(self, record: Record) -> "_Since":
-        return _Since(self.work, record)
-
-    def _calm(self, row: Incoming, recent: list[tuple[str, str, dict[str, Any]]]) -> None:
-        """Freeze a field that two systems keep turning back and forth, as a conflict."""
-        assert row.merged is not None
-        for name in list(row.merged.changes) if recent else ():
-            column = self.flow.entity.column(name)
-            new = row.merged.changes[name]
-            turns = [c[column][1] for _, _, c in recent if column in c]
-            if turns.count(new) < OSCILLATION_TURNS or len(set(map(dump, turns))) < 2:
-                continue
-            old = row.link.shadow.get(name) if row.link and row.link.shadow else None
-            row.merged.changes.pop(name)
-            row.merged.shadow[name] = old
-            ours = row.record.values.get(column) if row.record else None
-            row.merged.clashes.append(Clash(name, old, ours, new, "review"))
-
-    def _recent_changes(
-        self, rows: Iterable[Incoming]
-    ) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:
-        limit = stamp(self.work.moment - OSCILLATION_WINDOW)
-        ids = [r.record.id for r in rows if r.record and r.record.version > OSCILLATION_TURNS]
-        if not ids:
-            return {}
-        table = self.store.metadata.tables["journal"]
-        found: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
-        for some in records.chunks(sorted(ids)):
-            query = (
-                select(table.c.record_id, table.c.origin, table.c.at, table.c.changes)
-                .where(table.c.record_id.in_(some), table.c.at > limit, table.c.op == "update")
-                .order_by(table.c.seq)
-            )
-            for record_id, origin, at, changes in self.connection.execute(query):
-                found.setdefault(record_id, []).append((origin, at, load(changes)))
-        return found
+        calm(flow, row, recent.get(record.id, ()))
 
     def _proposal(self, row: Incoming) -> Proposal:
         assert row.record is not None and row.merged is not None
@@ -547,7 +377,7 @@ class _Intake:
         save_conflicts(self.work, self.flow, found)
         for row in rows:
             if row.merged and row.merged.frozen:
-                _update_conflicts(self.work, self.flow, row)
+                show_theirs(self.work, self.flow, row)
 
     def _park(self, row: Incoming) -> None:
         waiting = row.waits is not None and all(p.code == "waiting" for p in row.problems)
@@ -577,34 +407,6 @@ def _before(one: str, other: str) -> bool:
     return datetime.fromisoformat(one) < datetime.fromisoformat(other)
 
 
-@dataclass(slots=True)
-class _Slot:
-    container: Any
-    key: Any
-    value: str
-
-
-def _slots(row: Incoming, ref: Ref) -> list[_Slot]:
-    """The places in the row's values where the reference stands, with its external id."""
-    return [
-        _Slot(container, key, container[key])
-        for container, key in walk(row.values, ref.path)
-        if container[key] not in (None, "")
-    ]
-
-
-def walk(values: Any, path: Sequence[str]) -> list[tuple[Any, Any]]:
-    """(container, key) of every place the path leads to; `*` stands for every item of a list."""
-    here = [values]
-    for step in path[:-1]:
-        if step == "*":
-            here = [item for some in here for item in some]
-        else:
-            here = [c[step] for c in here if isinstance(c, dict) and c.get(step) is not None]
-    last = path[-1]
-    return [(c, last) for c in here if isinstance(c, dict) and last in c]
-
-
 class _Since:
     """When our value of a field was last changed; asks the journal only if somebody wants to know."""
 
@@ -626,25 +428,6 @@ class _Since:
         return None
 
 
-def _own(
-    theirs: Mapping[str, Any],
-    pending: Mapping[str, Any],
-    shadow: dict[str, Any] | None,
-    sent: dict[str, Any],
-) -> dict[str, Any]:
-    """The shadow as if our pending write had arrived, wherever the row shows that it has."""
-    base = dict(shadow or {})
-    for name, value in pending.items():
-        their = theirs.get(name)
-        if name in theirs and is_spelling(value, their):
-            base[name] = their
-            if their != value:
-                sent[name] = value
-        elif shadow is None:
-            base[name] = value  # an adopted create: what differs from it was edited there
-    return base
-
-
 def _ambiguous(rule: tuple[str, ...], candidates: tuple[str, ...]) -> Problem:
     return Problem(
         "ambiguous",
@@ -654,84 +437,3 @@ def _ambiguous(rule: tuple[str, ...], candidates: tuple[str, ...]) -> Problem:
         values={"count": len(candidates), "rule": ", ".join(rule)},
         hint="Merge these records, or give the row a key that only one of them has.",
     )
-
-
-def pending_intents(work: Work, flow: Flow, ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What was sent to this source and not yet confirmed, by record id."""
-    table = work.store.metadata.tables["intent"]
-    found: dict[str, dict[str, Any]] = {}
-    for some in records.chunks(sorted(ids)):
-        query = select(table.c.record_id, table.c.sent).where(
-            table.c.source_id == flow.source_id,
-            table.c.state == "open",
-            table.c.record_id.in_(some),
-        )
-        for record_id, sent in work.connection.execute(query):
-            found[record_id] = load(sent)
-    return found
-
-
-def open_conflicts(work: Work, source_id: int, ids: Collection[str]) -> dict[str, frozenset[str]]:
-    """Fields that wait for a steward, by record id, between this source and the hub."""
-    table = work.store.metadata.tables["conflict"]
-    found: dict[str, set[str]] = {}
-    for some in records.chunks(sorted(ids)):
-        query = select(table.c.record_id, table.c.field).where(
-            table.c.state == "open", table.c.source_id == source_id, table.c.record_id.in_(some)
-        )
-        for record_id, path in work.connection.execute(query):
-            found.setdefault(record_id, set()).add(path.split(".")[0].split("[")[0])
-    return {k: frozenset(v) for k, v in found.items()}
-
-
-def _update_conflicts(work: Work, flow: Flow, row: Incoming) -> None:
-    """An open conflict shows what the system has now."""
-    table = work.store.metadata.tables["conflict"]
-    assert row.merged is not None and row.record is not None
-    for name, their in row.merged.frozen.items():
-        work.connection.execute(
-            update(table)
-            .where(
-                table.c.state == "open",
-                table.c.source_id == flow.source_id,
-                table.c.record_id == row.record.id,
-                table.c.field == name,
-            )
-            .values(theirs=dump(their))
-        )
-
-
-def save_conflicts(work: Work, flow: Flow, found: Iterable[tuple[Incoming, Clash]]) -> None:
-    """Journal every clash: open for a steward, or decided, with the loser's value."""
-    rows = []
-    found = list(found)
-    for (row, clash), id_ in zip(found, work.ids.batch(len(found)), strict=True):
-        assert row.record is not None
-        review = clash.verdict == "review"
-        policy = Policy(flow, None, lambda _: None).name(clash.field)
-        rows.append(
-            (
-                id_,
-                flow.entity.name,
-                row.record.id,
-                clash.field,
-                flow.name,
-                flow.source_id,
-                row.external_id,
-                "edit",
-                dump(clash.base),
-                dump(clash.ours),
-                dump(clash.theirs),
-                work.at,
-                work.run_id,
-                "open" if review else "decided",
-                None if review else clash.verdict,
-                None if review else f"policy {policy}",
-                None if review else work.at,
-            )
-        )
-    columns = (
-        "id", "entity", "record_id", "field", "flow", "source_id", "external_id", "kind", "base",
-        "ours", "theirs", "at", "run_id", "state", "choice", "decided_by", "decided_at",
-    )  # fmt: skip
-    bulk.insert(work.connection, work.store.metadata.tables["conflict"], columns, rows)
