@@ -129,6 +129,22 @@ class Field:
         return next((f for f in self.fields if f.name == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One thing that records are told apart by, for scored matching.
+
+    `kind`: how it is normalised and compared (see `hub.matching`).  `paths`: where it stands in a
+    record; "address.city" is a part, "contacts.email" that of every item.  `stop`: records that
+    differ in it are never taken for one.  `unless`: it says nothing where that trait agrees.
+    """
+
+    name: str
+    kind: str
+    paths: tuple[str, ...]
+    stop: bool = False
+    unless: str = ""
+
+
 @dataclass(frozen=True)
 class Entity:
     """A canonical type.
@@ -137,7 +153,9 @@ class Entity:
     fields that together identify a record.  `hard_stops`: fields that must not differ between
     records taken for the same thing.  For a view: `view_of`, the `role` a record needs to be in it,
     and `columns`, where a field's name differs from the stored one.  `states`: allowed moves of the
-    `status` field.
+    `status` field.  `traits` (of a stored entity): what its records are compared by where no key
+    decides; `blocks`: only records that agree in all traits of one of these are compared at all, each
+    a trait or the first letters of one ("name:4").
     """
 
     name: str
@@ -152,6 +170,8 @@ class Entity:
     columns: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     terminal: tuple[str, ...] = ()
+    traits: tuple[Trait, ...] = ()
+    blocks: tuple[tuple[str, ...], ...] = ()
 
     @cached_property
     def field(self) -> Mapping[str, Field]:

@@ -14,6 +14,7 @@ LAYERS = [
     ["hub.entity", "hub.connector"],
     ["hub.layers", "hub.settings", "hub.http", "hub.secrets", "hub.i18n"],
     ["hub.model"],
+    ["hub.matching"],
     ["hub.store"],
     ["hub.mapping"],
     ["hub.sync"],
@@ -25,7 +26,14 @@ LAYERS = [
     ["hub.cli"],
     ["hub.__main__"],
 ]
-PURE = ["hub/mapping", "hub/model", "hub/values", "hub/sync/merge.py", "hub/sync/policy.py"]
+PURE = [
+    "hub/mapping",
+    "hub/matching",
+    "hub/model",
+    "hub/values",
+    "hub/sync/merge.py",
+    "hub/sync/policy.py",
+]
 OUTSIDE = {"sqlalchemy", "requests", "flask", "time", "socket", "urllib3"}
 CONNECTOR_MAY = {
     "hub.connector",

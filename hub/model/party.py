@@ -4,7 +4,7 @@ What is true of the party has a column of its own name; what is true of a relati
 front (`customer_payment_term`), so that one party can be customer and supplier at once.
 """
 
-from hub.entity import MONEY, RATIO, Entity, Field
+from hub.entity import MONEY, RATIO, Entity, Field, Trait
 from hub.model.parts import (
     ADDRESS,
     CODE,
@@ -233,6 +233,23 @@ _CONTACT_ROLE = (
     Field.boolean("do_not_email", "请勿发邮件", "Do not e-mail"),
 )
 
+_TRAITS = (
+    Trait("type", "choice", ("party_type",), stop=True),
+    Trait("identifier", "identifier", ("tax_id", "registration_number", "identifiers"), stop=True),
+    Trait("name", "party_name", ("name", "legal_name")),
+    Trait("email", "email", ("email", "contact_points.value", "contacts.email")),
+    Trait("domain", "domain", ("website", "email"), unless="email"),
+    Trait("phone", "phone", ("phone", "mobile", "contact_points.value", "contacts.mobile")),
+    Trait("street", "street", ("address.street", "address.formatted", "addresses.street")),
+    Trait("city", "place", ("address.city", "addresses.city")),
+    Trait("postal_code", "code", ("address.postal_code", "addresses.postal_code"), unless="street"),
+    Trait("birth_date", "date", ("birth_date",)),
+)
+_BLOCKS = (
+    *(("identifier",), ("email",), ("phone",), ("domain",)),
+    *(("name:4", "city"), ("name:8",), ("name", "postal_code")),
+)
+
 PARTY = Entity(
     "party",
     (*_NAMES, *_REACH, *_ORGANIZATION, *_LISTS, *_CUSTOMER, *_SUPPLIER, *_CONTACT_ROLE),
@@ -241,6 +258,8 @@ PARTY = Entity(
     code="name",
     match=(("tax_id",), ("registration_number",), ("email",), ("mobile",), ("phone",)),
     hard_stops=("tax_id",),
+    traits=_TRAITS,
+    blocks=_BLOCKS,
 )
 
 _SAME_NAMES = (
