@@ -24,18 +24,17 @@ Features = Mapping[str, tuple[str, ...]]
 
 Record = Mapping[str, Any]
 
-FREE_MAIL = frozenset(
-    """
+_FREE_MAIL = """
     qq.com 163.com 126.com sina.com sina.cn sohu.com yeah.net foxmail.com aliyun.com 139.com 189.cn
     gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com icloud.com
     me.com aol.com gmx.de gmx.net web.de t-online.de mail.ru yandex.ru proton.me protonmail.com
     orange.fr free.fr laposte.net libero.it wp.pl seznam.cz
-    """.split()
-)
+"""
+FREE_MAIL = frozenset(_FREE_MAIL.split())
 """Whoever has an address there has it there: the domain names no company."""
 
 MAX_VALUES = 20
-_SECOND_LEVEL = frozenset("com co org net gov edu ac".split())
+_SECOND_LEVEL = frozenset(("com", "co", "org", "net", "gov", "edu", "ac"))
 _PLACE_END = re.compile(r"(?<=[一-鿿]{2})[省市县区]$")
 _UNCHECKED = "?"
 _PRIVATE = frozenset({"cn_id_card"})  # never a key that is shown

@@ -98,10 +98,10 @@ def _learn_m(
         for i in open_:
             for level in range(sizes[i]):
                 sums[i][level] += m[i][level] * matches
-    for levels, n in decided.items():
-        for i, level in enumerate(levels):
-            if level is not None:
-                sums[i][level] += n
+    for known, n in decided.items():
+        for i, found in enumerate(known):
+            if found is not None:
+                sums[i][found] += n
     return [_normal(row) if sum(row) >= 1 else [] for row in sums], most
 
 
@@ -112,7 +112,7 @@ def _normal(row: Sequence[float]) -> list[float]:
 
 def _maximise(
     patterns: Mapping[Levels, int],
-    decided: Mapping[Levels, float],
+    decided: Mapping[Levels, int],
     u: Chances,
     sizes: Sequence[int],
     open_: Sequence[int],
@@ -128,7 +128,7 @@ def _maximise(
             matches += expected
             _count(counts, levels, expected, open_)
         for levels, n in decided.items():
-            _count(counts, levels, n, open_)
+            _count(counts, levels, float(n), open_)
         new = [[c / sum(row) for c in row] for row in counts]
         moved = max((abs(a - b) for x, y in zip(new, m, strict=True)
                      for a, b in zip(x, y, strict=True)), default=0.0)  # fmt: skip

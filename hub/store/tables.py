@@ -84,7 +84,16 @@ link = Table(
     Column("sent", Text),
     Column("row", Text),
     UniqueConstraint("source_id", "external_id", "part"),
-    UniqueConstraint("source_id", "record_id", "part"),
+    # A source may have had a thing twice: the row of the record that was merged away points here too.
+    Index(
+        "uq_link_record",
+        "source_id",
+        "record_id",
+        "part",
+        unique=True,
+        sqlite_where=text("state <> 'merged'"),
+        postgresql_where=text("state <> 'merged'"),
+    ),
     Index(None, "record_id"),
 )
 
@@ -256,6 +265,89 @@ seen = Table(
     PrimaryKeyConstraint("run_id", "link_id"),
     sqlite_with_rowid=False,
     comment="Links met by a full read that is under way: what is not in here when it ends is gone.",
+)
+
+
+match_key = Table(
+    "match_key",
+    CORE,
+    Column("key", BigInteger, nullable=False),
+    Column("record_id", ID, nullable=False),
+    PrimaryKeyConstraint("key", "record_id"),
+    Index(None, "record_id"),
+    sqlite_with_rowid=False,
+    comment="Blocking keys of the records: those that share one are compared.",
+)
+
+match_feature = Table(
+    "match_feature",
+    CORE,
+    Column("record_id", ID, primary_key=True),
+    Column("entity", NAME, nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("features", Text, nullable=False),
+    Index(None, "entity"),
+    comment="What records are compared by, in normal form, as JSON.",
+)
+
+match_state = Table(
+    "match_state",
+    CORE,
+    Column("entity", NAME, primary_key=True),
+    Column("seq", BigInteger, nullable=False, default=0),
+    Column("weights", Text),
+    Column("trained_at", MOMENT),
+    comment="How far in the journal the blocking keys are, and the learnt weights.",
+)
+
+match_candidate = Table(
+    "match_candidate",
+    CORE,
+    Column("id", ID, primary_key=True),
+    Column("entity", NAME, nullable=False),
+    Column("left_id", ID, nullable=False),
+    Column("right_id", ID, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("explanation", Text, nullable=False),
+    Column("state", String(16), nullable=False, default="open"),
+    Column("at", MOMENT, nullable=False),
+    Column("run_id", ID),
+    Column("decided_by", String(128)),
+    Column("decided_at", MOMENT),
+    UniqueConstraint("left_id", "right_id"),
+    Index(None, "right_id"),
+    Index(None, "state", "score"),
+    comment="Pairs that may be one thing: open, merged, distinct or later.",
+)
+
+match_verdict = Table(
+    "match_verdict",
+    CORE,
+    Column("candidate_id", ID, nullable=False),
+    Column("side", String(8), nullable=False),
+    Column("source_id", BIG, nullable=False),
+    Column("external_id", String(255), nullable=False),
+    PrimaryKeyConstraint("candidate_id", "side", "source_id", "external_id"),
+    Index(None, "source_id", "external_id"),
+    comment="The rows of two things that a person called distinct: they outlive the records.",
+)
+
+record_merge = Table(
+    "record_merge",
+    CORE,
+    Column("id", ID, primary_key=True),
+    Column("entity", NAME, nullable=False),
+    Column("survivor_id", ID, nullable=False),
+    Column("loser_id", ID, nullable=False),
+    Column("state", String(16), nullable=False, default="merged"),
+    Column("at", MOMENT, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("kept", Text, nullable=False),
+    Column("undone_at", MOMENT),
+    Column("undone_by", String(128)),
+    Index(None, "survivor_id"),
+    Index(None, "loser_id"),
+    comment="Merges of two records, with all that is needed to split them again.",
 )
 
 
