@@ -16,18 +16,19 @@ from sqlalchemy import select
 from hub import mapping as field_mapping
 from hub.connector import Connector, Stream, load_settings
 from hub.entity import Entity
-from hub.errors import ConfigError, NotFoundError
+from hub.errors import ConfigError, NotFoundError, Problem, quoted
 from hub.extensions import connector_class
+from hub.i18n import _
 from hub.jobs import runner, runs
 from hub.jobs.work import Jobs, Progress
 from hub.model import ENTITIES
 from hub.seams import Clock, FaultPoint, Ids, SystemClock, fault_from_environment
 from hub.secrets import Secrets, resolve_settings
-from hub.settings import HubSettings
+from hub.settings import HubSettings, not_found
 from hub.settings import load_settings as load_hub_settings
 from hub.store import migrate
 from hub.store.session import Store
-from hub.sync import leases, steward
+from hub.sync import leases, steward, trial
 from hub.sync.flow import Env, Flow
 
 
@@ -109,11 +110,8 @@ class Hub:
         """The connection's connector, settings checked, secrets resolved, not opened."""
         declared = self.settings.connections.get(name)
         if declared is None:
-            raise NotFoundError(
-                "there is no connection {name!r}",
-                name=name,
-                hint=_known("connections", self.settings.connections),
-            )
+            known = self.settings.connections
+            raise not_found(_("there is no connection {name!r}"), name, known, name=name)
         cls = connector_class(declared.connector)
         resolved = resolve_settings(declared, cls.settings, self.secrets)
         return cls(load_settings(cls.settings, resolved, where=f"connection {name!r}"))
@@ -158,17 +156,59 @@ class Hub:
             self.mapping_path(name), entities=self.entities, find=self.mapping_path, name=name
         )
 
-    def mapping_path(self, name: str) -> Path:
-        """The file of a mapping, the home folder's before the shipped one."""
-        for folder in self._mapping_folders():
+    def shipped_document(self, name: str) -> field_mapping.Document:
+        """The mapping of that name as the hub came with it."""
+        path = self.mapping_path(name, self._mapping_folders()[-1:])
+        return field_mapping.load(path, entities=self.entities, find=self.mapping_path, name=name)
+
+    def mapping_path(self, name: str, folders: Sequence[Any] = ()) -> Path:
+        """The file of a mapping, the home folder's before the shipped one; or a file by its path."""
+        if name.endswith(".yaml") and Path(name).is_file():
+            return Path(name)
+        for folder in folders or self._mapping_folders():
             path = folder.joinpath(*f"{name}.yaml".split("/"))
             if path.is_file():
                 return Path(str(path))
-        raise NotFoundError(
-            "there is no mapping {name!r}",
-            name=name,
-            hint=_known("mappings", self.mapping_names()),
-        )
+        raise not_found(_("there is no mapping {name!r}"), name, self.mapping_names(), name=name)
+
+    def _trial(self, name: str, connection: str = "") -> trial.Trial:
+        """The mapping, to be tried on the rows of *connection*, else of the first flow's system."""
+        mapping, stream = self.mapping(name), ""
+        for flow in self.settings.flows.values() if not connection else ():
+            if flow.mapping == name:
+                connection, stream = flow.connection, flow.stream
+                break
+        wanted = Stream(stream or mapping.stream, key=mapping.key, where=mapping.where)
+        return trial.Trial(mapping, connection, wanted, self.store, self.opened)
+
+    def check_mapping(self, name: str, *, offline: bool = False) -> list[Problem]:
+        """Everything that is wrong with a mapping; `values["level"]` "warning" may stay."""
+        return self._trial(name).check(self.pins_path(name), offline=offline)
+
+    def try_mapping(self, name: str, connection: str = "", rows: int = 3) -> list[dict[str, Any]]:
+        return self._trial(name, connection).rows(rows)
+
+    def pin(self, name: str, external_id: str, connection: str = "") -> Path:
+        """Keep a row and what becomes of it as a test of the mapping; the file of the pins."""
+        self._trial(name, connection).pin(external_id, self.pins_path(name))
+        return self.pins_path(name)
+
+    def pins_path(self, name: str) -> Path:
+        return field_mapping.pins_path(self.settings.home.joinpath("mappings", f"{name}.yaml"))
+
+    def suggest_mapping(
+        self, connection: str, stream: str, entity: str, known: str = ""
+    ) -> trial.Suggested:
+        """Columns and fields that look alike; *known*: a mapping whose rows are left out."""
+        document = self.document(known) if known else None
+        with self.opened(connection) as connector:
+            found = self.entity(entity)
+            return trial.suggest_mapping(self.store, connector, stream, found, known=document)
+
+    def entity(self, name: str) -> Entity:
+        if name not in self.entities:
+            raise not_found(_("there is no entity {name!r}"), name, self.entities, name=name)
+        return self.entities[name]
 
     def _mapping_folders(self) -> list[Any]:
         own = self.settings.home / "mappings"
@@ -201,10 +241,12 @@ class Hub:
         try:
             compiled = self.mapping(declared.mapping)
         except NotFoundError as e:
-            raise ConfigError("flow {flow!r}: {why}", flow=name, why=str(e), hint=e.hint) from e
+            told = {**e.values, "flow": name, "reason": quoted(e)}
+            raise ConfigError("flow {flow!r}: {reason}", hint=e.hint, **told) from e
         connector = self.connector(declared.connection)
         source_id = self._source(declared.connection, declared.stream or compiled.stream)
-        return Flow(name, declared, compiled, compiled.entity, source_id, connector.capabilities)
+        can, pins = connector.capabilities, self.pins_path(declared.mapping)
+        return Flow(name, declared, compiled, compiled.entity, source_id, can, pins)
 
     def _source(self, connection: str, stream: str) -> int:
         source = self.store.metadata.tables["source"]
@@ -264,11 +306,9 @@ class Hub:
         """Run these flows (all, if none are named) to their end: first all reading, then all writing."""
         names = [n for n in self.order if n in flows or not flows]
         for unknown in set(flows) - set(self.order):
-            raise NotFoundError(
-                "there is no flow {name!r}",
-                name=unknown,
-                hint=_known("flows", self.order),
-            )
+            raise self._no_flow(unknown)
+        for name in names:
+            runs.admit(self.env, self.env.flows[name])
         ids = [
             runs.request(self.env, self.env.flows[name], trigger="manual", full=full)
             for name in names
@@ -276,15 +316,16 @@ class Hub:
         runner.run_until_done(self.jobs(progress), ids)
         return [steward.run_json(self.env, run_id) for run_id in ids]
 
+    def _no_flow(self, name: str) -> NotFoundError:
+        return not_found(_("there is no flow {name!r}"), name, self.order, name=name)
+
     def run_forever(self, stop: Callable[[], bool], progress: Progress = _quiet) -> None:
         runner.run_forever(self.jobs(progress), stop)
 
     def resume(self, flow: str, *, approve: int = 0) -> None:
         """Let a paused flow run again; *approve*: so many deletes may pass its brake once."""
         if flow not in self.env.flows:
-            raise NotFoundError(
-                "there is no flow {name!r}", name=flow, hint=_known("flows", self.order)
-            )
+            raise self._no_flow(flow)
         runs.resume(self.env, flow, approved=approve)
 
     # ---------------------------------------------------------------------- what there is to see
@@ -296,13 +337,7 @@ class Hub:
         return steward.run_list(self.env, flow, limit)
 
     def show(self, entity: str, key: str) -> dict[str, Any]:
-        if entity not in self.entities:
-            raise NotFoundError(
-                "there is no entity {name!r}",
-                name=entity,
-                hint=_known("entities", self.entities),
-            )
-        return steward.show(self.env, self.entities[entity], key)
+        return steward.show(self.env, self.entity(entity), key)
 
     def quarantine_list(
         self, flow: str | None = None, code: str | None = None, limit: int = 100
@@ -331,8 +366,3 @@ class Hub:
 
 def _person() -> str:
     return "user:" + (os.environ.get("USER") or os.environ.get("USERNAME") or "unknown")
-
-
-def _known(what: str, names: Any) -> str:
-    listed = ", ".join(sorted(names)[:20]) or "none yet"
-    return f"Known {what}: {listed}."

@@ -124,9 +124,24 @@ class Problem:
         return cls(**{"code": "unknown", "message": "", **stored})
 
 
+def quoted(error: HubError | Problem) -> dict[str, Any]:
+    """An error as a value in the message of another: JSON, and said in the reader's language."""
+    template = error.template if isinstance(error, HubError) else error.message
+    values = (
+        {**error.values} if isinstance(error, HubError) else {"value": error.value, **error.values}
+    )
+    return {"message": template, "values": values}
+
+
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """The template with its values; a template that does not fit its values is shown as it is."""
     try:
-        return template.format(**values)
+        return template.format(**{name: _part(value) for name, value in values.items()})
     except (KeyError, IndexError, ValueError):
         return template
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, Mapping) and value.keys() == {"message", "values"}:
+        return fill(value["message"], value["values"])
+    return value

@@ -64,10 +64,13 @@ def say(template: str, language: str, **values: Any) -> str:
 
 
 def _said(values: Mapping[str, Any], language: str) -> dict[str, Any]:
-    return {
-        name: translate(value, language) if name in _MESSAGES and isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    return {name: _part(name, value, language) for name, value in values.items()}
+
+
+def _part(name: str, value: Any, language: str) -> Any:
+    if isinstance(value, Mapping) and value.keys() == {"message", "values"}:  # `errors.quoted`
+        return say(value["message"], language, **value["values"])
+    return translate(value, language) if name in _MESSAGES and isinstance(value, str) else value
 
 
 def render(trouble: HubError | Problem, language: str) -> str:

@@ -24,7 +24,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 
 from hub.connector import Choice, Flag, Number, Text
 from hub.connector import Settings as Section
-from hub.errors import ConfigError
+from hub.errors import ConfigError, NotFoundError
 from hub.i18n import _
 from hub.layers import Keys, Layers, Origin, scalar
 
@@ -557,12 +557,21 @@ def _error(layers: Layers, keys: Keys, message: str) -> ConfigError:
 
 
 def unknown(template: str, name: str, known: Iterable[str], /, **values: Any) -> ConfigError:
-    """The error for a name that does not exist, with the nearest that does as its hint."""
+    """The error for a name in a file that does not exist, with the nearest that does as hint."""
+    return ConfigError(template, **nearest(name, known), **values)
+
+
+def not_found(template: str, name: str, known: Iterable[str], /, **values: Any) -> NotFoundError:
+    """The same for a name that a person has just given."""
+    return NotFoundError(template, **nearest(name, known), **values)
+
+
+def nearest(name: str, known: Iterable[str]) -> dict[str, str]:
+    """The hint for a name that does not exist, and its values."""
     known = sorted(known)
     near = difflib.get_close_matches(name.lower(), known, n=1)
-    values |= {"near": "".join(near), "known": ", ".join(known) or "—"}
-    hint = "Did you mean {near!r}?" if near else "There are: {known}."
-    return ConfigError(template, hint=hint, **values)
+    hint = _("Did you mean {near!r}?") if near else _("There are: {known}.")
+    return {"near": "".join(near), "known": ", ".join(known[:40]) or "—", "hint": hint}
 
 
 def _known(keys: Keys) -> list[str]:

@@ -11,6 +11,7 @@ from hub.errors import HubError
 from hub.store.session import Store
 from hub.store.tables import stamp
 from hub.sync.flow import Counts, Env, Flow, Run
+from hub.sync.trial import refuse_broken_pins
 
 LIVE = ("queued", "running")
 ORIGIN = "flow:{}"
@@ -54,10 +55,31 @@ def request(env: Env, flow: Flow, *, trigger: str, full: bool) -> str:
         return run_id
 
 
+def admit(env: Env, flow: Flow) -> None:
+    """HubError if the flow's mapping may not run as it is: see `_admit`."""
+    _admit(flow, flow_row(env, flow.name))
+
+
+def _admit(flow: Flow, row: Any) -> None:
+    """A changed key, cursor or stream on live data is refused until re-based; so is a new version
+    of the mapping that breaks a pinned record."""
+    if row is not None and row.identity != flow.identity and row.last_rows:
+        raise HubError(
+            "flow {flow!r}: the mapping's key, modified column, stream or entity changed, and"
+            " {count} rows are linked under the old ones",
+            flow=flow.name,
+            count=row.last_rows,
+            hint="Undo that change, or re-base the flow: give it a new name and remove the old one.",
+        )
+    if flow.pins and (row is None or row.mapping_version != flow.mapping.version):
+        refuse_broken_pins(flow.name, flow.mapping, flow.pins)
+
+
 def _ensure_state(connection: Connection, store: Store, flow: Flow) -> None:
-    """The flow's state row.  A changed key, cursor or stream on live data is refused until re-based."""
+    """The flow's state row, with the version of the mapping that runs from now on."""
     state = store.metadata.tables["flow_state"]
     row = connection.execute(select(state).where(state.c.flow == flow.name)).first()
+    _admit(flow, row)
     if row is None:
         connection.execute(
             state.insert().values(
@@ -66,14 +88,6 @@ def _ensure_state(connection: Connection, store: Store, flow: Flow) -> None:
                 identity=flow.identity,
                 mapping_version=flow.mapping.version,
             )
-        )
-    elif row.identity != flow.identity and row.last_rows:
-        raise HubError(
-            "flow {flow!r}: the mapping's key, modified column, stream or entity changed, and"
-            " {count} rows are linked under the old ones",
-            flow=flow.name,
-            count=row.last_rows,
-            hint="Undo that change, or re-base the flow: give it a new name and remove the old one.",
         )
     else:
         connection.execute(
@@ -146,15 +160,15 @@ def finish(env: Env, run: Run, state: str, error: HubError | None = None) -> Non
         )
 
 
-def pause(env: Env, flow: str, error: HubError) -> None:
+def pause(env: Env, flow: Flow, error: HubError) -> None:
     """Nothing of the flow runs until somebody resumes it; its marks stay."""
     state = _table(env, "flow_state")
     with env.work("pause", "hub") as work:
-        work.connection.execute(
-            update(state)
-            .where(state.c.flow == flow)
-            .values(state="paused", paused=dump({**error_json(error), "at": work.at}))
-        )
+        values = {"state": "paused", "paused": dump({**error_json(error), "at": work.at})}
+        known = update(state).where(state.c.flow == flow.name).values(**values)
+        if not work.connection.execute(known).rowcount:  # it never ran
+            new = state.insert().values(flow=flow.name, source_id=flow.source_id, **values)
+            work.connection.execute(new)
 
 
 def resume(env: Env, flow: str, *, approved: int = 0) -> None:
@@ -196,7 +210,8 @@ def flow_row(env: Env, flow: str) -> Any:
 def error_json(error: HubError) -> dict[str, Any]:
     """An error as it is stored: template and values, to be shown in the reader's language."""
     values = {
-        k: v if isinstance(v, str | int | float | bool) else str(v) for k, v in error.values.items()
+        k: v if isinstance(v, str | int | float | bool | Mapping) else str(v)
+        for k, v in error.values.items()
     }
     return {"code": error.code, "message": error.template, "hint": error.hint, "values": values}
 

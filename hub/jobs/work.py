@@ -398,7 +398,7 @@ class Jobs:
                     runs.finish(self.env, fresh, "failed", error)
                     runs.retry_later(self.env, flow.name, now, attempt=False)
             case sweep.BrakeError() | AuthError() | ConfigError() | ProtocolError():
-                runs.pause(self.env, flow.name, error)
+                runs.pause(self.env, flow, error)
                 state_ = "paused" if isinstance(error, sweep.BrakeError) else "failed"
                 runs.finish(self.env, fresh, state_, error)
             case _:
@@ -431,7 +431,7 @@ class Jobs:
                 due = parse_schedule(flow.settings.schedule).every is not None
             marked = self._due_at(flow, now) is not None
             if due or due_full or marked:
-                runs.request(self.env, flow, trigger="schedule", full=bool(due_full))
+                self._ask(flow, full=bool(due_full))
             if row is None or due or due_full or row.next_at is None:
                 values = {
                     "next_at": _next(flow.settings.schedule, now),
@@ -441,6 +441,15 @@ class Jobs:
                     work.connection.execute(
                         update(state).where(state.c.flow == name).values(**values)
                     )
+
+    def _ask(self, flow: Flow, *, full: bool) -> None:
+        """Ask for a run; a flow whose mapping may not run is paused, and the others go on."""
+        try:
+            runs.request(self.env, flow, trigger="schedule", full=full)
+        except HubError as e:
+            state = runs.flow_row(self.env, flow.name)
+            if state is None or state.state != "paused":
+                runs.pause(self.env, flow, e)
 
     def _next_schedules(self) -> list[datetime]:
         state = self.env.store.metadata.tables["flow_state"]

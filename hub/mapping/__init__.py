@@ -6,17 +6,17 @@ Pure: no store, no network, no clock.
 from hub.mapping.check import check
 from hub.mapping.compiler import Candidate, Rule, compile
 from hub.mapping.compiler import FieldMapping as Mapping
-from hub.mapping.diff import diff
+from hub.mapping.diff import diff, needs_rebase
 from hub.mapping.document import export, load
 from hub.mapping.formula import Formula, compile_formula
 from hub.mapping.laws import check_laws
 from hub.mapping.lens import Lens, register
 from hub.mapping.paths import MISSING
-from hub.mapping.pins import Pin, make_pin, read_pins, run_pins, write_pins
+from hub.mapping.pins import Pin, make_pin, pins_path, read_pins, run_pins, write_pins
 from hub.mapping.problems import DocumentError, LensError, RowError
 from hub.mapping.shapes import Ref
 from hub.mapping.spec import Document
-from hub.mapping.suggest import Suggestion, suggest
+from hub.mapping.suggest import Suggestion, draft, suggest
 
 __all__ = [
     "MISSING",
@@ -37,9 +37,12 @@ __all__ = [
     "compile",
     "compile_formula",
     "diff",
+    "draft",
     "export",
     "load",
     "make_pin",
+    "needs_rebase",
+    "pins_path",
     "read_pins",
     "register",
     "run_pins",

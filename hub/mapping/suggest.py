@@ -14,6 +14,7 @@ from hub.mapping.check import FITS
 from hub.mapping.kinds import Defaults, as_text
 from hub.mapping.paths import column_path, parse_path
 from hub.mapping.spec import Document
+from hub.mapping.yamltext import write_yaml
 from hub.values import fold
 
 ENOUGH = 0.45
@@ -81,6 +82,38 @@ def suggest(
         if (suggested := _pair(declared, column, stream.columns[column], samples, records))
     ]
     return _each_once(sorted(pairs, key=lambda s: (-s.score, s.field, s.column)))
+
+
+def draft(entity: Entity, stream: Stream, pairs: Sequence[Suggestion]) -> str:
+    """A mapping document to begin with; nothing uses it before somebody saves it."""
+    head: dict[str, Any] = {"entity": entity.name, "stream": stream.name}
+    if stream.key:
+        head["key"] = [column_path(name) for name in stream.key]
+    if stream.cursor_column:
+        head["modified"] = column_path(stream.cursor_column)
+    lines = [write_yaml(head).rstrip()]
+    if not stream.key:
+        lines.append("key:    # the columns that tell rows apart: the system does not say")
+    rows = [{"field": p.field, "from": p.column} | _lens(entity, p.field) for p in pairs]
+    head_line, *written = write_yaml({"rows": rows}).splitlines()
+    scores = [f"    # {pair.score:.0%}" for pair in pairs]
+    lines += [head_line, *map("".join, zip(written, scores, strict=False))]
+    found = {pair.field for pair in pairs}
+    for field in entity.fields:
+        if field.required and field.default is None and not field.derived | (field.name in found):
+            lines.append(f"# - {{field: {field.name}, from: }}    # required")
+    return "\n".join(lines) + "\n"
+
+
+_LENSES = {"phone_number": "phone", "email_address": "email", "country_code": "country"}
+
+
+def _lens(entity: Entity, path: str) -> dict[str, bool]:
+    """The lens that brings a text into the field's normal form."""
+    top, _dot, part = path.partition(".")
+    field = entity.field[top].part(part) if part else entity.field[top]
+    lens = _LENSES.get(field.normal) if field else None
+    return {lens: True} if lens else {}
 
 
 def _open(

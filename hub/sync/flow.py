@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -35,6 +36,8 @@ class Flow:
     entity: Entity
     source_id: int
     capabilities: Capabilities
+    pins: Path | None = None
+    """The file of the mapping's pinned records, if there are any."""
 
     @property
     def connection(self) -> str:

@@ -1,10 +1,8 @@
 """`hub(...)` runs a command line over a fake of the facade."""
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +10,11 @@ import pytest
 from hub import mapping
 from hub.cli import app
 from hub.cli.base import State
-from hub.connector import Column, Page, Stream
+from hub.connector import Column, Stream
 from hub.errors import NotFoundError
 from hub.model import ENTITIES
 from hub.settings import load_settings
+from hub.sync.trial import Suggested, try_row
 
 CONFIG = """\
 connections:
@@ -203,14 +202,24 @@ class FakeHub:
     def mappings(self):
         return {name: self.mapping(name) for name in self.mapping_names()}
 
-    @contextmanager
-    def opened(self, name):
-        rows = self.answers.get("rows", ROWS)
-        self.calls.append(("opened", name))
-        yield SimpleNamespace(
-            read=lambda stream, cursor: iter([Page(rows[:1], {}), Page(rows[1:], {})]),
-            fetch=lambda stream, ids: iter([r for r in rows if str(r["id"]) in ids]),
-        )
+    shipped_document = document
+
+    def check_mapping(self, name, *, offline=False):
+        self.calls.append(("check_mapping", name, offline))
+        return mapping.check(self.document(name), ENTITIES["customer"], count=3)
+
+    def try_mapping(self, name, connection="", rows=3):
+        self.calls.append(("try_mapping", name, connection, rows))
+        return [try_row(self.mapping(name), row) for row in ROWS[:rows]]
+
+    def pin(self, name, external_id, connection=""):
+        self.calls.append(("pin", name, external_id, connection))
+        return self.settings.home / "mappings" / f"{name}.pins.yaml"
+
+    def suggest_mapping(self, connection, stream, entity, known=""):
+        self.calls.append(("suggest_mapping", connection, stream, entity, known))
+        pairs = mapping.suggest(ENTITIES[entity], STREAMS[0])
+        return Suggested(mapping.draft(ENTITIES[entity], STREAMS[0], pairs), pairs, ["group"])
 
     def sync(self, flows=(), *, full=False, progress):
         for done in (500, 1000):

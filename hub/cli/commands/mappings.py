@@ -1,6 +1,7 @@
 """mappings: list, show, check, try, pin, diff, suggest, export."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -70,66 +71,59 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 @mappings.command(
-    help="Check the mappings NAME…, or all: documents, laws of the lenses, pinned rows."
+    help="Check the mappings NAME…, or all: documents, laws of the lenses, the columns of the"
+    " systems that use them, rows taken before, pinned rows."
 )
 @click.argument("names", metavar="[NAME]...", nargs=-1)
+@option("--offline", is_flag=True, help="Do not ask the systems for their columns.")
 @click.pass_obj
-def check(state: State, names: tuple[str, ...]) -> Outcome:
+def check(state: State, names: tuple[str, ...], offline: bool) -> Outcome:
     with state.hub() as hub:
-        found = [_checked(hub, name) for name in names or hub.mapping_names()]
+        found = [_checked(hub, name, offline) for name in names or hub.mapping_names()]
 
     def display(screen: Screen) -> None:
         for one in found:
             if one["ok"]:
                 screen.mark("ok", one["mapping"])
-            for problem in map(_problem, one["problems"]):
+            for problem in map(Problem.from_json, one["problems"]):
                 said = render(problem, screen.language)
                 hint = render_hint(problem, screen.language)
-                screen.mark("fail", f"{one['mapping']}: {said}", hint)
+                sign = "warn" if _is_warning(problem) else "fail"
+                screen.mark(sign, f"{one['mapping']}: {said}", hint)
 
     code = 0 if all(one["ok"] for one in found) else ConfigError.exit_code
     return Outcome(found, display, code)
 
 
-def _checked(hub: Any, name: str) -> dict[str, Any]:
-    from hub.cli.mapping_tools import broken_pins
-    from hub.mapping import check as check_document
-
+def _checked(hub: Any, name: str, offline: bool) -> dict[str, Any]:
     try:
-        mapping = hub.mapping(name)
-        faults = check_document(mapping.document, mapping.entity)
-        pins = list(broken_pins(hub.settings.home, name, mapping))
+        problems = hub.check_mapping(name, offline=offline)
     except NotFoundError:
         raise
     except HubError as e:
         problems = getattr(e, "problems", ()) or [
             Problem(e.code, e.template, hint=e.hint, values=e.values)
         ]
-        return {"mapping": name, "ok": False, "problems": [p.to_json() for p in problems]}
-    template = _("pinned row {id}: {field} becomes {found!r}, and was {expected!r}")
-    problems = [*faults, *(Problem("pin", template, values=values) for values in pins)]
-    wrong = [p for p in problems if p.values.get("level") != "warning"]
-    return {"mapping": name, "ok": not wrong, "problems": [p.to_json() for p in problems]}
+    ok = all(map(_is_warning, problems))
+    return {"mapping": name, "ok": ok, "problems": [p.to_json() for p in problems]}
 
 
-def _problem(stored: Mapping[str, Any]) -> Problem:
-    return Problem.from_json(stored)
+def _is_warning(problem: Problem) -> bool:
+    return problem.values.get("level") == "warning"
 
 
 @mappings.command(
     "try",
-    help="Read some rows and show what the hub makes of them.\n\n"
+    help="Read some rows and show what the hub makes of them, and what goes back.\n\n"
     "Nothing is written, neither here nor there.",
 )
 @click.argument("name")
-@option("--connection", help="The system to read from; else that of the first flow.")
+@option("--connection", default="", help="The system to read from; else that of the first flow.")
 @option("--rows", type=click.IntRange(1), default=3, show_default=True, help="How many.")
 @click.pass_obj
-def try_(state: State, name: str, connection: str | None, rows: int) -> Outcome:
-    from hub.cli.mapping_tools import sample
-
+def try_(state: State, name: str, connection: str, rows: int) -> Outcome:
     with state.hub() as hub:
-        found = sample(hub, name, connection, rows)
+        found = hub.try_mapping(name, connection, rows)
 
     def display(screen: Screen) -> None:
         if not found:
@@ -143,7 +137,7 @@ def try_(state: State, name: str, connection: str | None, rows: int) -> Outcome:
 def _show_tried(screen: Screen, one: Mapping[str, Any]) -> None:
     screen.table([_("Column"), _("In the system")], list(one["row"].items()))
     screen.table([_("Field"), _("In the hub")], list(one["values"].items()))
-    for problem in map(_problem, one["problems"]):
+    for problem in map(Problem.from_json, one["problems"]):
         hint = render_hint(problem, screen.language)
         screen.mark("fail", render(problem, screen.language), hint)
     if one["back"]:
@@ -152,6 +146,9 @@ def _show_tried(screen: Screen, one: Mapping[str, Any]) -> None:
         screen.table([_("Column"), _("Before"), _("After")], changed)
     else:
         screen.mark("ok", screen.text(_("Written back as it is, nothing would change there.")))
+    if one["created"]:
+        screen.line(_("A new record with these values would be written there as:"))
+        screen.table([_("Column"), _("Value")], list(one["created"].items()))
     unknown = [name for name, what in one["columns"].items() if what == "unknown"]
     if unknown:
         message = _("Columns that are not mapped: {names}")
@@ -159,16 +156,17 @@ def _show_tried(screen: Screen, one: Mapping[str, Any]) -> None:
     screen.line()
 
 
-@mappings.command(help="Keep the row ID and what becomes of it as a test for hub mappings check.")
+@mappings.command(
+    help="Keep the row ID and what becomes of it as a test: hub mappings check tells when a change"
+    " breaks it, and no flow runs with a mapping that does."
+)
 @click.argument("name")
 @click.argument("id")
-@option("--connection", help="The system to read from; else that of the first flow.")
+@option("--connection", default="", help="The system to read from; else that of the first flow.")
 @click.pass_obj
-def pin(state: State, name: str, id: str, connection: str | None) -> Outcome:
-    from hub.cli import mapping_tools
-
+def pin(state: State, name: str, id: str, connection: str) -> Outcome:
     with state.hub() as hub:
-        path = mapping_tools.pin(hub, name, connection, id)
+        path = hub.pin(name, id, connection)
 
     def display(screen: Screen) -> None:
         screen.mark("ok", screen.text(_("Row {id} is kept in {path}."), id=id, path=path))
@@ -176,55 +174,59 @@ def pin(state: State, name: str, id: str, connection: str | None) -> Outcome:
     return Outcome({"mapping": name, "id": id, "path": str(path)}, display)
 
 
-@mappings.command(help="Show how the mapping NAME differs from OTHER, field by field.")
+@mappings.command(
+    help="Show how the mapping NAME differs from OTHER, field by field.\n\n"
+    "OTHER is a mapping or a file; without it, the mapping that the hub came with."
+)
 @click.argument("name")
-@click.argument("other")
+@click.argument("other", required=False)
 @click.pass_obj
-def diff(state: State, name: str, other: str) -> Outcome:
-    from hub.cli.mapping_tools import differences
+def diff(state: State, name: str, other: str | None) -> Outcome:
+    from hub.mapping import diff as differences
+    from hub.mapping import needs_rebase
 
     with state.hub() as hub:
-        found = differences(hub.document(name), hub.document(other))
+        before = hub.document(other) if other else hub.shipped_document(name)
+        found = differences(before, hub.document(name))
+    again = [d.what for d in needs_rebase(found)]
+    rows = [asdict(d) for d in found]
 
     def display(screen: Screen) -> None:
-        if found:
-            titles = [_("Field"), _("What"), name, other]
-            screen.table(titles, [[*one.values()] for one in found])
-        else:
+        if not found:
             screen.mark("ok", screen.text(_("They are the same.")))
+            return
+        titles = [_("Field"), _("What"), _("Before"), _("After")]
+        screen.table(titles, [[*row.values()] for row in rows])
+        if again:
+            message = _("A flow that has run already refuses a change of: {names}")
+            screen.mark("warn", screen.text(message, names=", ".join(again)))
 
-    return Outcome(found, display)
+    return Outcome(
+        {"before": before.name, "after": name, "changes": rows, "rebase": again}, display
+    )
 
 
 @mappings.command(
-    help="Suggest a mapping of STREAM to ENTITY: columns and fields with like names.\n\n"
+    help="Suggest a mapping of STREAM to ENTITY: columns and fields that are alike in name, kind,"
+    " codes or values.\n\n"
     "It is written to standard output, for you to check and save."
 )
 @click.argument("connection")
 @click.argument("stream")
 @click.argument("entity")
+@option("--beside", default="", metavar="NAME", help="Leave out what this mapping has already.")
 @click.pass_obj
-def suggest(state: State, connection: str, stream: str, entity: str) -> Outcome:
-    from hub.cli.mapping_tools import skeleton, suggestions
-    from hub.settings import unknown
-
+def suggest(state: State, connection: str, stream: str, entity: str, beside: str) -> Outcome:
     with state.hub() as hub:
-        if entity not in hub.entities:
-            raise unknown(_("there is no entity {name!r}"), entity, hub.entities, name=entity)
-        streams = {s.name: s for s in hub.discover(connection)}
-        if stream not in streams:
-            template = _("connection {connection!r} has no stream {name!r}")
-            raise unknown(template, stream, streams, connection=connection, name=stream)
-        found, pairs = streams[stream], suggestions(hub.entities[entity], streams[stream])
-        text = skeleton(hub.entities[entity], found, pairs)
-    open_ = sorted(set(found.columns) - {p["from"] for p in pairs})
+        found = hub.suggest_mapping(connection, stream, entity, beside)
 
     def display(screen: Screen) -> None:
-        screen.raw(text)
-        if open_:
-            screen.note(_("Columns without a suggestion: {names}"), names=", ".join(open_))
+        screen.raw(found.document)
+        if found.open:
+            names = ", ".join(found.open)
+            screen.note(_("Columns without a suggestion: {names}"), names=names)
 
-    return Outcome({"document": text, "pairs": pairs, "open": open_}, display)
+    return Outcome(asdict(found), display)
 
 
 @mappings.command(help="Write the mapping NAME as YAML: the same bytes for the same content.")
