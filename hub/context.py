@@ -1,35 +1,43 @@
 """`Hub`: the one facade that commands, pages and jobs use."""
 
+import copy
 import graphlib
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, Table, select
 
 from hub import mapping as field_mapping
 from hub.connector import Connector, Stream, load_settings
+from hub.declare import Action, Job, Report
 from hub.entity import Entity
 from hub.errors import ConfigError, NotFoundError, Problem, quoted
 from hub.extensions import connector_class
 from hub.i18n import _
 from hub.jobs import runner, runs
+from hub.jobs.module_jobs import ModuleJobs
 from hub.jobs.work import Jobs, Progress
 from hub.model import ENTITIES
+from hub.modules import Modules, load_modules
 from hub.seams import Clock, FaultPoint, Ids, SystemClock, fault_from_environment
 from hub.secrets import Secrets, resolve_settings
 from hub.settings import HubSettings, not_found
 from hub.settings import load_settings as load_hub_settings
 from hub.store import migrate
 from hub.store.session import Store
-from hub.sync import leases, steward, trial
+from hub.sync import edit, leases, steward, trial
+from hub.sync.edit import Changes
 from hub.sync.flow import Env, Flow
+
+T = TypeVar("T", Action, Report)
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,19 @@ def _quiet(event: Mapping[str, Any]) -> None:
 class Hub:
     """A hub at one home folder: its settings, database, connections and flows."""
 
-    def __init__(self, settings: HubSettings, store: Store, seams: Seams | None = None) -> None:
+    def __init__(
+        self,
+        settings: HubSettings,
+        store: Store,
+        seams: Seams | None = None,
+        modules: Modules | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.seams = seams or Seams.real()
-        self.entities: Mapping[str, Entity] = ENTITIES
+        self.entities: Mapping[str, Entity] = store.entities
+        self.modules = modules or Modules(ENTITIES)
+        self.actor = _person()
         self.secrets = Secrets(settings.home)
         self._closing = ExitStack()
         self._closing.callback(store.close)
@@ -72,13 +88,11 @@ class Hub:
     ) -> Self:
         """The hub of *home*.  ConfigError if it was never made (unless *upgrade*, which makes it)."""
         settings = load_hub_settings(home, overrides or {})
-        seams = seams or Seams.real()
-        store = Store.open(settings.database_url, ENTITIES, fault=seams.fault)
-        hub = cls(settings, store, seams)
+        hub = cls.unready(settings, seams)
+        store = hub.store
         if upgrade:
             hub.upgrade()
-        elif not hub.schema_state()["ok"]:
-            state = hub.schema_state()
+        elif not (state := hub.schema_state())["ok"]:
             store.close()
             raise ConfigError(
                 "the hub's database {url} is not ready (schema {current!r}, needed {head!r})",
@@ -88,6 +102,16 @@ class Hub:
                 hint="Run `hub init` for a new hub, `hub db upgrade` for an older one.",
             )
         return hub
+
+    @classmethod
+    def unready(cls, settings: HubSettings, seams: Seams | None = None) -> Self:
+        """The hub with whatever state its database is in."""
+        seams = seams or Seams.real()
+        modules = load_modules(
+            ENTITIES, settings.modules, folders=settings.plugin_dirs, wanted=settings.plugins
+        )
+        store = Store.open(settings.database_url, modules.entities, fault=seams.fault)
+        return cls(settings, store, seams, modules)
 
     def __enter__(self) -> Self:
         return self
@@ -99,10 +123,14 @@ class Hub:
 
     def upgrade(self) -> list[str]:
         """Bring the database's tables up to this version; the steps taken."""
-        return migrate.upgrade(self.store)
+        return migrate.upgrade(self.store, self._migrations)
 
     def schema_state(self) -> dict[str, Any]:
-        return migrate.state(self.store)
+        return migrate.state(self.store, self._migrations)
+
+    @property
+    def _migrations(self) -> dict[str, str]:
+        return {name: module.migrations for name, module in self.modules.used.items()}
 
     # ---------------------------------------------------------------------------- connections
 
@@ -234,6 +262,7 @@ class Hub:
             self.seams.fault,
             flows,
             self.settings.engine,
+            self.modules.rules,
         )
 
     def _flow(self, name: str) -> Flow:
@@ -320,13 +349,84 @@ class Hub:
         return not_found(_("there is no flow {name!r}"), name, self.order, name=name)
 
     def run_forever(self, stop: Callable[[], bool], progress: Progress = _quiet) -> None:
-        runner.run_forever(self.jobs(progress), stop)
+        runner.run_forever(self.jobs(progress), stop, self.module_jobs())
+
+    def module_jobs(self) -> ModuleJobs:
+        def run(job: Job, moment: datetime) -> None:
+            job.run(self.acting_as(f"module:{job.name}"), moment)
+
+        return ModuleJobs(self.env, self.modules.jobs, run)
 
     def resume(self, flow: str, *, approve: int = 0) -> None:
         """Let a paused flow run again; *approve*: so many deletes may pass its brake once."""
         if flow not in self.env.flows:
             raise self._no_flow(flow)
         runs.resume(self.env, flow, approved=approve)
+
+    # -------------------------------------------------------------------------------- records
+
+    def acting_as(self, actor: str) -> "Hub":
+        """The same hub on behalf of somebody else: `user:li`, `module:sales`."""
+        other = copy.copy(self)
+        other.actor = actor
+        return other
+
+    @contextmanager
+    def changes(self) -> Iterator[Changes]:
+        """One transaction of reads and writes; all of it happens or none."""
+        with self.env.work("edit", self.actor) as work:
+            yield Changes(work)
+
+    def get(self, entity: str, key: str) -> dict[str, Any]:
+        """The record with this id or code; NotFoundError."""
+        with self.store.read() as reading:
+            return edit.get(reading, self.store, self.entity(entity), key)
+
+    def create(self, entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        with self.changes() as changes:
+            return changes.create(entity, values)
+
+    def update(
+        self,
+        entity: str,
+        key: str,
+        values: Mapping[str, Any],
+        *,
+        expect: Mapping[str, Any] | None = None,
+        version: int | None = None,
+    ) -> dict[str, Any]:
+        """The record with these fields changed; ChangedError if it is not as expected."""
+        with self.changes() as changes:
+            return changes.update(entity, key, values, expect=expect, version=version)
+
+    def archive(self, entity: str, key: str) -> dict[str, Any]:
+        with self.changes() as changes:
+            return changes.archive(entity, key)
+
+    def table(self, name: str) -> Table:
+        """The table of an entity, or of a list of one (`opportunity_stages`): to read from."""
+        return self.store.tables[self.entities[name].stored if name in self.entities else name]
+
+    def rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        """What the query finds, as dicts by column name."""
+        with self.store.read() as reading:
+            return [dict(row) for row in reading.execute(query).mappings()]
+
+    # -------------------------------------------------------------------------------- modules
+
+    def act(self, name: str, key: str = "", params: Mapping[str, Any] | None = None) -> Any:
+        """Have the action done to the record (if it is on one); what it returns is JSON."""
+        action = _declared(self.modules.actions, name)
+        given = _params(action, params or {})
+        record = [self.get(action.on, key)] if action.on else []
+        return action.run(self, *record, **given)
+
+    def report(self, name: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The figures of a report, in the order of its columns."""
+        report = _declared(self.modules.reports, name)
+        given = _params(report, params or {})
+        names = [column.name for column in report.columns]
+        return [{n: row.get(n) for n in names} for row in report.run(self, **given)]
 
     # ---------------------------------------------------------------------- what there is to see
 
@@ -362,6 +462,16 @@ class Hub:
 
     def conflict_resolve(self, id: str, choice: str, value: Any = None) -> dict[str, Any]:
         return steward.conflict_resolve(self.env, id, choice, value, by=_person())
+
+
+def _declared(known: Mapping[str, T], name: str) -> T:
+    if name not in known:
+        raise not_found(_("no module offers {name!r}"), name, known, name=name)
+    return known[name]
+
+
+def _params(declared: Action | Report, given: Mapping[str, Any]) -> dict[str, Any]:
+    return load_settings(declared.params, given, where=declared.name)
 
 
 def _person() -> str:

@@ -121,6 +121,11 @@ class Field:
         """A set of texts, kept sorted: tags."""
         return cls(name, "set", zh, en, **options)
 
+    @property
+    def custom(self) -> bool:
+        """Added by a module (`ext.<module>.<name>`): kept in the record's `ext`, not in a column."""
+        return self.name.startswith("ext.")
+
     def label(self, language: str) -> str:
         return (self.zh if language == "zh" else self.en) or self.name
 

@@ -137,6 +137,9 @@ class HubSettings:
     engine: EngineSettings = EngineSettings()
     web: WebSettings = WebSettings()
     departments: Mapping[str, Any] = field(default_factory=dict)
+    modules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    plugins: tuple[str, ...] | None = None
+    plugin_dirs: tuple[Path, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     origins: Mapping[Keys, Origin] = field(default_factory=dict, repr=False)
     """`values`: the merged layers as written; `origins`: the place of every value in them."""
@@ -398,6 +401,20 @@ class HubSection(Section):
         load_default=dict,
         metadata={"help": "The departments, by name."},
     )
+    plugins = Text(
+        "The modules to load: all, none, or their names with commas between.", load_default="all"
+    )
+    plugin_dirs = fields.List(
+        fields.String(),
+        load_default=tuple,
+        metadata={"help": "Folders with modules of your own; a relative one starts at the home."},
+    )
+    modules = fields.Dict(
+        keys=fields.String(validate=_is_name),
+        values=fields.Dict(keys=fields.String()),
+        load_default=dict,
+        metadata={"help": "The settings of each module, by its name."},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -636,9 +653,18 @@ def _build(home: Path, layers: Layers) -> HubSettings:
         engine=tree["engine"],
         web=tree["web"],
         departments=tree["departments"],
+        modules=tree["modules"],
+        plugins=_plugins(tree["plugins"]),
+        plugin_dirs=tuple(home / folder for folder in tree["plugin_dirs"]),
         values=layers.values,
         origins=layers.origins,
     )
+
+
+def _plugins(text: str) -> tuple[str, ...] | None:
+    """The names of the modules to load; None: all."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return None if names == ("all",) else () if names == ("none",) else names
 
 
 def _from_files(layers: Layers, name: str, settings: Iterable[str]) -> frozenset[str]:

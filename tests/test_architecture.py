@@ -12,6 +12,7 @@ LAYERS = [
     ["hub.errors", "hub.seams", "hub"],
     ["hub.values"],
     ["hub.entity", "hub.connector"],
+    ["hub.declare", "hub.hookspecs"],
     ["hub.layers", "hub.settings", "hub.http", "hub.secrets", "hub.i18n"],
     ["hub.model"],
     ["hub.matching"],
@@ -19,8 +20,9 @@ LAYERS = [
     ["hub.mapping"],
     ["hub.sync"],
     ["hub.jobs"],
-    ["hub.extensions"],
+    ["hub.extensions", "hub.modules"],
     ["hub.context"],
+    ["hub.api"],
     ["hub.web"],
     ["hub.testing"],
     ["hub.cli"],
@@ -108,6 +110,15 @@ def test_a_connector_imports_the_contract_and_itself_only(path):
     for line, target in imports(path):
         if target.startswith("hub."):
             allowed = target in CONNECTOR_MAY or target.startswith(own) or target == "hub"
+            assert allowed, f"{path}:{line} imports {target}"
+
+
+@pytest.mark.parametrize("path", modules(ROOT / "plugins"), ids=module_name)
+def test_a_module_imports_the_public_facade_and_itself_only(path):
+    own = ".".join(["hub", *path.relative_to(ROOT).parts[:2]])
+    for line, target in imports(path):
+        if target.startswith("hub."):
+            allowed = target == "hub.api" or target.startswith(own)
             assert allowed, f"{path}:{line} imports {target}"
 
 

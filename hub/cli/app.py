@@ -11,7 +11,16 @@ import click
 
 import hub
 from hub.cli.base import Option, Root, State, state_of
-from hub.cli.commands import configuration, connections, database, mappings, records, setup, sync
+from hub.cli.commands import (
+    configuration,
+    connections,
+    database,
+    mappings,
+    modules,
+    records,
+    setup,
+    sync,
+)
 from hub.errors import HubError
 from hub.i18n import LOCALE, _, translate
 
@@ -54,7 +63,16 @@ root = Root(
         )
     ],
 )
-for _module in (setup, configuration, database, connections, mappings, sync, records):
+for _module in (
+    setup,
+    configuration,
+    database,
+    connections,
+    mappings,
+    sync,
+    records,
+    modules,
+):
     for _command in _module.COMMANDS:
         root.add_command(_command)
 

@@ -65,13 +65,10 @@ class State:
     def unready_hub(self) -> "Hub":
         """The hub whatever state its database is in: for the commands that are about that."""
         from hub.context import Hub
-        from hub.model import ENTITIES
         from hub.settings import load_settings
-        from hub.store.session import Store
 
         self._need_home()
-        settings = load_settings(self.home, self.overrides)
-        return Hub(settings, Store.open(settings.database_url, ENTITIES))
+        return Hub.unready(load_settings(self.home, self.overrides))
 
 
 def state_of(args: list[str]) -> State:

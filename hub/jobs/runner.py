@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hub.errors import HubError
 from hub.jobs import runs
+from hub.jobs.module_jobs import ModuleJobs
 from hub.jobs.work import Jobs
 from hub.store.tables import stamp
 from hub.sync import leases
@@ -25,10 +26,11 @@ def finish_runs(jobs: Jobs, run_ids: Sequence[str]) -> None:
         _step(jobs, schedules=False, most=timedelta(seconds=1))
 
 
-def run_forever(jobs: Jobs, stop: Callable[[], bool]) -> None:
+def run_forever(jobs: Jobs, stop: Callable[[], bool], module_jobs: ModuleJobs) -> None:
     """Schedule and step until *stop* says so."""
     with heartbeat(jobs):
         while not stop():
+            module_jobs.step(jobs.env.clock.now())
             _step(jobs, schedules=True, most=timedelta(seconds=1))
 
 

@@ -434,8 +434,8 @@ class Jobs:
                 self._ask(flow, full=bool(due_full))
             if row is None or due or due_full or row.next_at is None:
                 values = {
-                    "next_at": _next(flow.settings.schedule, now),
-                    "next_full_at": _next(flow.settings.full_schedule, now),
+                    "next_at": next_time(flow.settings.schedule, now),
+                    "next_full_at": next_time(flow.settings.full_schedule, now),
                 }
                 with self.env.work("schedule", "hub") as work:
                     work.connection.execute(
@@ -482,7 +482,8 @@ def _is_complete(run: Run, last_rows: int) -> tuple[bool, str]:
     return True, ""
 
 
-def _next(schedule: str, now: datetime) -> str | None:
+def next_time(schedule: str, now: datetime) -> str | None:
+    """When a schedule is due next, as the tables keep it; None: never by itself."""
     parsed = parse_schedule(schedule)
     if parsed.every is not None:
         return stamp(now + parsed.every)

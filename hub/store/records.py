@@ -103,7 +103,7 @@ def _lists(store: Store, entity: str) -> list[Field]:
 
 def _columns_of(store: Store, entity: str, records: Iterable[Record] | None) -> list[str]:
     """The value columns to write: those in use for an insert, all for a replacement."""
-    names = [f.name for f in store.entities[entity].fields if not f.rows]
+    names = [f.name for f in store.entities[entity].fields if not (f.rows or f.custom)]
     if records is None:
         return names
     used: set[str] = set()

@@ -350,6 +350,18 @@ record_merge = Table(
     comment="Merges of two records, with all that is needed to split them again.",
 )
 
+module_job = Table(
+    "module_job",
+    CORE,
+    Column("name", String(128), primary_key=True),
+    Column("next_at", MOMENT, nullable=False),
+    Column("lease_until", MOMENT),
+    Column("last_at", MOMENT),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("error", Text),
+    comment="When each scheduled job of a module is due, and how it went.",
+)
+
 
 def envelope() -> list[Column[Any]]:
     """The columns every record has."""
@@ -395,7 +407,9 @@ def build(entities: Iterable[Entity], metadata: MetaData) -> dict[str, Table]:
     for entity in entities:
         if entity.view_of:
             continue
-        columns = [Column(f.name, column_type(f)) for f in entity.fields if not f.rows]
+        columns = [
+            Column(f.name, column_type(f)) for f in entity.fields if not (f.rows or f.custom)
+        ]
         tables[entity.name] = Table(entity.name, metadata, *envelope(), *columns)
         for field in entity.fields:
             if field.rows:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hub.connector import Capabilities, Stream
+from hub.declare import Rule
 from hub.entity import Entity
 from hub.mapping import Mapping as FieldMapping
 from hub.mapping import Ref
@@ -22,6 +23,8 @@ from hub.store.tables import stamp
 from hub.store.types import dump
 from hub.sync.rows import fingerprint
 
+Rules = Mapping[str, tuple[tuple[Rule, Entity], ...]]
+"""The rules of modules by stored entity, each with the entity whose names it uses."""
 READ = ("created", "updated", "unchanged", "quarantined", "waiting", "conflicted", "skipped")
 WRITTEN = ("created", "updated", "deleted", "unchanged", "rejected", "waiting", "retry")
 
@@ -106,6 +109,7 @@ class Env:
     fault: FaultPoint
     flows: Mapping[str, Flow]
     settings: EngineSettings
+    rules: Rules = field(default_factory=dict)
 
     def source_of(self, flow: Flow, ref: Ref) -> int | None:
         """The source whose links a reference of this flow goes through; None: no flow covers it."""
@@ -128,7 +132,7 @@ class Env:
         with self.store.write(name) as connection:
             now = self.clock.now()
             flows = tuple(self.flows.values())
-            yield Work(connection, self.store, self.ids, now, origin, run_id, flows)
+            yield Work(connection, self.store, self.ids, now, origin, run_id, flows, self.rules)
 
 
 @dataclass(slots=True)
@@ -197,6 +201,7 @@ class Work:
     origin: str
     run_id: str | None
     flows: tuple[Flow, ...]
+    rules: Rules = field(default_factory=dict)
 
     @property
     def at(self) -> str:

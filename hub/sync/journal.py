@@ -18,6 +18,7 @@ from hub.store import bulk, records
 from hub.store.records import Record
 from hub.store.types import dump
 from hub.sync.flow import Flow, Work
+from hub.sync.rules import apply_rules
 
 JOURNAL = (
     "at",
@@ -43,7 +44,8 @@ class Proposal:
     stored field, None clears; `envelope` by name.  `entity`: the view it is proposed through.
 
     `op` is create, update, archive, delete, revive, link or unlink; the last two may change nothing.
-    `flow`: the flow it came from, which is told only if it `differs` from the result.
+    `flow`: the flow it came from, which is told only if it `differs` from the result.  `strict`: a
+    person's change, which may not skip states; a sync reports what has happened elsewhere.
     """
 
     record: Record
@@ -56,6 +58,7 @@ class Proposal:
     source_id: int | None = None
     external_id: str | None = None
     source_at: str | None = None
+    strict: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -64,7 +67,7 @@ def apply(work: Work, proposals: Sequence[Proposal]) -> list[Proposal]:
 
     The records of accepted proposals are updated in place.
     """
-    refused = [p for p in proposals if _validate(p)]
+    refused = [p for p in proposals if _validate(work, p)]
     accepted = [p for p in proposals if not p.problems]
     for entity, group in _by_entity(accepted).items():
         rows = [_journal_row(work, p) for p in group if p.op != "update" or _moves(p)]
@@ -102,26 +105,35 @@ def _moves(p: Proposal) -> bool:
     return bool(p.changes or p.envelope)
 
 
-def _validate(p: Proposal) -> list[Problem]:
+def _validate(work: Work, p: Proposal) -> list[Problem]:
     """The proposal's problems; brings `changes` down to what really changes, and adds defaults."""
     new = p.op == "create"
     _solidify(p)
     if new:
         _complete(p)
     _fill_items(p)
-    now = p.record.values
     if not new:
-        p.changes = {k: v for k, v in p.changes.items() if now.get(k) != v}
-        if not p.changes:
-            return p.problems
+        _drop_same(p)
+    if work.rules and _moves(p):
+        apply_rules(work.rules, p, origin=work.origin, at=work.at)
+        if not new:
+            _drop_same(p)
+    if not new and not p.changes:
+        return p.problems
+    now = p.record.values
     names = p.entity.from_column
     proposed = {names[c]: v for c, v in p.changes.items() if c in names}
     p.problems.extend(check(p.entity, proposed, partial=not new))
     status = p.entity.column("status")
     if not new and status in p.changes and p.entity.states:
-        problem = move(p.entity, now.get(status), p.changes[status], forced_by_sync=True)
+        problem = move(p.entity, now.get(status), p.changes[status], forced_by_sync=not p.strict)
         p.problems.extend([problem] if problem else [])
     return p.problems
+
+
+def _drop_same(p: Proposal) -> None:
+    now = p.record.values
+    p.changes = {k: v for k, v in p.changes.items() if now.get(k) != v}
 
 
 def _solidify(p: Proposal) -> None:
