@@ -34,6 +34,11 @@ class Incoming:
     merged: Merged | None = None
     waits: tuple[int, str] | None = None
 
+    @property
+    def is_second(self) -> bool:
+        """A row of a record that was merged into one which has a row here too."""
+        return self.link is not None and self.link.state == "merged"
+
 
 @dataclass(slots=True)
 class Taken:

@@ -76,13 +76,17 @@ def load_shadows(connection: Connection, store: Store, links: Iterable[Link]) ->
 def links_of_records(
     connection: Connection, store: Store, source_id: int, record_ids: Collection[str]
 ) -> dict[str, Link]:
-    """The links of these records in one source, by record id, complete."""
+    """The links of these records in one source, by record id, complete; not those of rows that
+    turned out to be a second one of the same thing."""
     link = store.metadata.tables["link"]
     columns = [link.c[name] for name in (*_NARROW, "shadow", "sent", "row")]
     found: dict[str, Link] = {}
     for some in chunks(sorted(record_ids)):
         query = select(*columns).where(
-            link.c.source_id == source_id, link.c.record_id.in_(some), link.c.part == ""
+            link.c.source_id == source_id,
+            link.c.record_id.in_(some),
+            link.c.part == "",
+            link.c.state != "merged",
         )
         for row in connection.execute(query):
             link_ = Link(*row[:-3])

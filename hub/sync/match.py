@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from hub.entity import Entity
 from hub.store import records
@@ -12,6 +12,7 @@ from hub.store.records import chunks
 from hub.store.session import Store
 from hub.sync.flow import Flow
 from hub.sync.links import links_of_records
+from hub.sync.redirects import live_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,28 @@ def _key(value: Any) -> str:
 def find_by_code(
     connection: Connection, store: Store, entity: Entity, codes: Collection[str], by: str
 ) -> dict[str, str]:
-    """Ids by exact code, for references that name a record by its code; ambiguous codes are left out."""
+    """Ids by exact code, for references that name a record by its code; ambiguous codes are left out.
+
+    The code of a record that was merged away leads to its survivor, unless another one has it now.
+    """
     table = store.tables[entity.stored]
     column = table.c[entity.column(by)]
+    is_live, was_merged = table.c.deleted_at.is_(None), table.c.merged_into.is_not(None)
     found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     twice: set[str] = set()
     for some in chunks(sorted(codes)):
-        query = select(column, table.c.id).where(column.in_(some), table.c.deleted_at.is_(None))
-        for code, record_id in connection.execute(query):
+        query = select(column, table.c.id, table.c.merged_into).where(
+            column.in_(some), or_(is_live, was_merged)
+        )
+        for code, record_id, merged_into in connection.execute(query):
+            if merged_into is not None:
+                merged[code] = record_id
+                continue
             if code in found:
                 twice.add(code)
             found[code] = record_id
+    if merged:
+        leads = live_ids(connection, store, entity.stored, merged.values())
+        found = {**{code: leads[i] for code, i in merged.items()}, **found}
     return {code: i for code, i in found.items() if code not in twice}

@@ -1,6 +1,6 @@
 """Remote → hub: one page of rows becomes records, links, journal and marks, in one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,9 @@ LINK = (
     "row",
 )
 
+HELD = ("active", "merged")
+"""Links whose row is there: as the record's own, or as the second one that the source had of it."""
+
 
 def take(env: Env, work: Work, flow: Flow, run: Run, rows: Sequence[Incoming]) -> Taken:
     """Bring the rows into the hub within *work*; count every one of them in `run.counts`."""
@@ -71,8 +74,8 @@ class _Intake:
         fresh = self._mapped(fresh)
         fresh = self._referenced(fresh)
         fresh = self._identified(fresh)
-        accepted = self._merged(fresh)
-        self._save_links(accepted)
+        for some in _one_row_per_record(fresh):
+            self._save_links(self._merged(some))
         if not self.flow.capabilities.unique_keys:
             self.run.met.update(_key_hash(row) for row in rows)
         quarantine.park(self.work, self.flow, self.parked)
@@ -92,7 +95,7 @@ class _Intake:
             if (
                 link is not None
                 and link.row_hash == row.row_hash
-                and link.state == "active"
+                and link.state in HELD
                 and link.mapping_version == version
                 and not row.problems
             ):
@@ -159,7 +162,7 @@ class _Intake:
         known = row.link.external_modified_at if row.link else None
         return bool(
             row.link
-            and row.link.state == "active"
+            and row.link.state in HELD
             and known
             and row.modified_at
             and _before(row.modified_at, known)
@@ -313,7 +316,7 @@ class _Intake:
             envelope,
             op=op,
             flow=flow,
-            differs=row.merged.differs and flow.settings.writes,
+            differs=row.merged.differs and flow.settings.writes and not row.is_second,
             source_id=flow.source_id,
             external_id=row.external_id,
             source_at=row.modified_at,
@@ -348,7 +351,7 @@ class _Intake:
                     "",
                     flow.entity.name,
                     row.record.id,
-                    "active",
+                    "merged" if row.is_second else "active",
                     row.row_hash,
                     flow.mapping.version,
                     row.version or (row.link.external_version if row.link else None),
@@ -394,6 +397,21 @@ class _Intake:
                 waits=row.waits if waiting else None,
             )
         )
+
+
+def _one_row_per_record(rows: Sequence[Incoming]) -> Iterator[list[Incoming]]:
+    """The rows in portions: two rows of one record, which a merge leads to, are taken one after the
+    other, each against what the one before made of the record."""
+    rest = list(rows)
+    while rest:
+        first: dict[str, Incoming] = {}
+        later = []
+        for row in rest:
+            assert row.record is not None
+            if first.setdefault(row.record.id, row) is not row:
+                later.append(row)
+        yield list(first.values())
+        rest = later
 
 
 def _key_hash(row: Incoming) -> int:

@@ -43,7 +43,7 @@ def count_links(work: Work, flow: Flow) -> int:
 
 
 def not_met(work: Work, flow: Flow, run: Run) -> list[Gone]:
-    """Live links that the run's full read did not meet."""
+    """Live links that the run's full read did not meet, and whose record has no other row there."""
     link, seen = work.store.metadata.tables["link"], work.store.metadata.tables["seen"]
     met = select(seen.c.link_id).where(seen.c.run_id == run.id)
     query = (
@@ -56,7 +56,34 @@ def not_met(work: Work, flow: Flow, run: Run) -> list[Gone]:
         )
         .order_by(link.c.id)
     )
-    return [Gone(*row) for row in work.connection.execute(query)]
+    gone = [Gone(*row) for row in work.connection.execute(query)]
+    return _without_replaced(work, flow, run, gone)
+
+
+def _without_replaced(work: Work, flow: Flow, run: Run, gone: Sequence[Gone]) -> list[Gone]:
+    """Where somebody merged two rows in the system itself, the one that is left takes over."""
+    link, seen = work.store.metadata.tables["link"], work.store.metadata.tables["seen"]
+    seconds: dict[str, int] = {}
+    for some in records.chunks(sorted(g.record_id for g in gone)):
+        query = (
+            select(link.c.record_id, link.c.id)
+            .join(seen, seen.c.link_id == link.c.id)
+            .where(
+                seen.c.run_id == run.id,
+                link.c.source_id == flow.source_id,
+                link.c.record_id.in_(some),
+                link.c.state == "merged",
+            )
+            .order_by(link.c.id.desc())
+        )
+        seconds.update({record_id: id_ for record_id, id_ in work.connection.execute(query)})
+    replaced = [g for g in gone if g.record_id in seconds]
+    for g in replaced:
+        for link_id, state in ((g.link_id, "merged"), (seconds[g.record_id], "active")):
+            work.connection.execute(update(link).where(link.c.id == link_id).values(state=state))
+    if flow.settings.writes:
+        journal.mark(work, [(flow.name, g.record_id, 0) for g in replaced])
+    return [g for g in gone if g.record_id not in seconds]
 
 
 def brake(flow: Flow, gone: Sequence[Gone], total: int, approved: int) -> None:

@@ -11,13 +11,15 @@ from hub.store.records import Record
 from hub.store.types import load
 from hub.sync.flow import Env
 from hub.sync.match import find_by_code
+from hub.sync.redirects import live_ids
 
 
 def show(env: Env, entity: Entity, key: str) -> dict[str, Any]:
     """One record by code or id: its fields, who has it, and what last happened to it."""
     tables = env.store.metadata.tables
     with env.store.read() as connection:
-        record = _find(env, connection, entity, key)
+        asked_for = find_id(env, connection, entity, key)
+        record = _load(env, connection, entity, asked_for)
         link, source, log = tables["link"], tables["source"], tables["journal"]
         links = connection.execute(
             select(link, source.c.connection, source.c.stream)
@@ -28,11 +30,14 @@ def show(env: Env, entity: Entity, key: str) -> dict[str, Any]:
         lines = connection.execute(
             select(log).where(log.c.record_id == record.id).order_by(log.c.seq.desc()).limit(20)
         ).all()
+        merges = merges_of(env, connection, record.id)
     view = {f.name: record.values.get(entity.column(f.name)) for f in entity.fields}
     ext = {k: v for k, v in record.values.items() if k.startswith("ext.")}
     return {
         "entity": entity.name,
         "id": record.id,
+        "asked_for": asked_for,
+        "merges": merges,
         "version": record.version,
         "active": record.active,
         "created_at": record.created_at,
@@ -67,15 +72,44 @@ def show(env: Env, entity: Entity, key: str) -> dict[str, Any]:
     }
 
 
-def _find(env: Env, connection: Connection, entity: Entity, key: str) -> Record:
-    ids = find_by_code(connection, env.store, entity, [key], entity.code)
-    by_code = ids.get(key)
-    found = records.load(connection, env.store, entity.stored, [by_code or key])
-    if not found:
+def find_id(env: Env, connection: Connection, entity: Entity, key: str) -> str:
+    """The id of the record with this code or id, whether or not it was merged away since.
+
+    A code that a live record has is that one's; only then, one that was merged away.
+    """
+    by_code = find_by_code(connection, env.store, entity, [key], entity.code).get(key)
+    if by_code is not None:
+        table, column = env.store.tables[entity.stored], entity.column(entity.code)
+        own = select(table.c.id).where(table.c[column] == key, table.c.merged_into.is_not(None))
+        is_live = records.load(connection, env.store, entity.stored, [by_code])[by_code].values
+        if is_live.get(column) == key:
+            return by_code
+        return str(connection.execute(own).scalars().first() or by_code)
+    if not records.load(connection, env.store, entity.stored, [key]):
         raise NotFoundError(
             "there is no {entity} with code or id {key!r}",
             entity=entity.name,
             key=key,
             hint="`hub quarantine list` and `hub status` show what did not arrive.",
         )
-    return next(iter(found.values()))
+    return key
+
+
+def _load(env: Env, connection: Connection, entity: Entity, record_id: str) -> Record:
+    """The record that the id stands for now."""
+    live = live_ids(connection, env.store, entity.stored, [record_id])[record_id]
+    return records.load(connection, env.store, entity.stored, [live])[live]
+
+
+def merges_of(env: Env, connection: Connection, record_id: str) -> list[dict[str, Any]]:
+    """The merges that made the record and were not taken back, latest first."""
+    table = env.store.metadata.tables["record_merge"]
+    query = (
+        select(table.c.id, table.c.loser_id, table.c.at, table.c.by)
+        .where(table.c.survivor_id == record_id, table.c.state == "merged")
+        .order_by(table.c.at.desc(), table.c.id.desc())
+    )
+    return [
+        {"merge": row.id, "loser": row.loser_id, "at": row.at, "by": row.by}
+        for row in connection.execute(query)
+    ]
