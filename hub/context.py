@@ -33,9 +33,11 @@ from hub.settings import HubSettings, not_found
 from hub.settings import load_settings as load_hub_settings
 from hub.store import migrate
 from hub.store.session import Store
-from hub.sync import edit, leases, steward, trial
+from hub.store.tables import stamp
+from hub.sync import edit, export, leases, listing, steward, trial
 from hub.sync.edit import Changes
 from hub.sync.flow import Env, Flow
+from hub.values.moments import moment_of
 
 T = TypeVar("T", Action, Report)
 
@@ -436,8 +438,62 @@ class Hub:
     def runs(self, flow: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         return steward.run_list(self.env, flow, limit)
 
-    def show(self, entity: str, key: str) -> dict[str, Any]:
-        return steward.show(self.env, self.entity(entity), key)
+    def show(self, entity: str, key: str, at: str | None = None) -> dict[str, Any]:
+        """One record; *at*: as of an instant, as people give it ("2h ago", "2026-01-31")."""
+        moment = self._stamp(at)
+        if moment is None:
+            return steward.show(self.env, self.entity(entity), key)
+        return steward.show_at(self.env, self.entity(entity), key, moment)
+
+    def _stamp(self, at: str | None) -> str | None:
+        """The instant as the engine's tables keep it; without zone it is local time."""
+        if at is None:
+            return None
+        try:
+            return stamp(moment_of(at, now=self.seams.clock.now(), zone=None))
+        except ValueError as e:
+            raise ConfigError(
+                str(e),
+                value=at,
+                hint="Give a time such as 2h ago, yesterday, 2026-01-31 or 2026-01-31T09:30+08:00.",
+            ) from e
+
+    # ------------------------------------------------------------------------- what was, and why
+
+    def history(self, entity: str, key: str, limit: int = 50) -> dict[str, Any]:
+        return steward.timeline(self.env, self.entity(entity), key, limit)
+
+    def records(
+        self,
+        entity: str,
+        *,
+        where: Sequence[str] = (),
+        at: str | None = None,
+        after: str = "",
+        limit: int = 50,
+    ) -> dict[str, Any]:
+        """One page of records, oldest first; `next` is what *after* takes for the next page."""
+        found = self.entity(entity)
+        return listing.listed(
+            self.env, found, where=where, at=self._stamp(at), after=after, limit=limit
+        )
+
+    def export(
+        self,
+        entity: str,
+        kind: str,
+        target: Path | None,
+        *,
+        where: Sequence[str] = (),
+        at: str | None = None,
+        progress: Progress = _quiet,
+    ) -> dict[str, Any]:
+        """Write all records to *target*, None: standard output; how many they were."""
+        found, moment = self.entity(entity), self._stamp(at)
+        count = export.export(
+            self.env, found, kind, target, where=where, at=moment, progress=progress
+        )
+        return {"entity": entity, "at": moment, "records": count, "file": str(target or "")}
 
     def quarantine_list(
         self, flow: str | None = None, code: str | None = None, limit: int = 100

@@ -15,6 +15,7 @@ from hub.cli.commands import (
     configuration,
     connections,
     database,
+    history,
     mappings,
     modules,
     records,
@@ -71,6 +72,7 @@ for _module in (
     mappings,
     sync,
     records,
+    history,
     modules,
 ):
     for _command in _module.COMMANDS:

@@ -113,6 +113,7 @@ journal = Table(
     Column("mapping_version", String(16)),
     Column("source_at", String(32)),
     Column("changes", Text, nullable=False),
+    Column("reason", String(128)),
     Index(None, "record_id"),
     Index(None, "run_id"),
 )

@@ -33,6 +33,7 @@ JOURNAL = (
     "mapping_version",
     "source_at",
     "changes",
+    "reason",
 )
 MARK = ("flow", "record_id", "version", "state", "due_at", "attempts", "waits_for", "error")
 ENVELOPE = ("active", "deleted_at", "deletion_reason", "merged_into")
@@ -46,6 +47,7 @@ class Proposal:
     `op` is create, update, archive, delete, revive, link or unlink; the last two may change nothing.
     `flow`: the flow it came from, which is told only if it `differs` from the result.  `strict`: a
     person's change, which may not skip states; a sync reports what has happened elsewhere.
+    `reason`: what decided, where neither a policy nor the row alone did: "match code", "undo RUN".
     """
 
     record: Record
@@ -59,6 +61,7 @@ class Proposal:
     external_id: str | None = None
     source_at: str | None = None
     strict: bool = False
+    reason: str | None = None
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -201,6 +204,7 @@ def _journal_row(work: Work, p: Proposal) -> tuple[Any, ...]:
         p.flow.mapping.version if p.flow else None,
         p.source_at,
         dump(changes),
+        p.reason,
     )
 
 

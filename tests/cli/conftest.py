@@ -232,8 +232,8 @@ class FakeHub:
     def runs(self, flow=None, limit=20):
         return self._answer("runs", [run()], flow, limit)
 
-    def show(self, entity, key):
-        return self._answer("show", RECORD, entity, key)
+    def show(self, entity, key, at=None):
+        return self._answer("show", RECORD, entity, key, *([at] if at else []))
 
     def resume(self, flow, *, approve=0):
         return self._answer("resume", None, flow, approve)

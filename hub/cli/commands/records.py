@@ -27,10 +27,11 @@ LINKS = {
 )
 @click.argument("entity")
 @click.argument("key")
+@option("--at", metavar="INSTANT", help="As of then: '2h ago', yesterday, 2026-01-31.")
 @click.pass_obj
-def show(state: State, entity: str, key: str) -> Outcome:
+def show(state: State, entity: str, key: str, at: str | None) -> Outcome:
     with state.hub() as hub:
-        found = hub.show(entity, key)
+        found = hub.show(entity, key, at)
     return Outcome(found, lambda screen: _show_record(screen, found))
 
 
@@ -38,6 +39,8 @@ def _show_record(screen: Screen, found: Mapping[str, Any]) -> None:
     envelope = ("id", "version", "active", "updated_at", "updated_by")
     screen.pairs({**found["record"], **{n: found[n] for n in envelope}})
     screen.line()
+    if found.get("at"):
+        screen.note(_("As of {at}."), at=moment(found["at"]))
     links = found.get("links") or []
     if links:
         titles = [_("Connection"), _("Stream"), _("Id there"), _("State")]

@@ -1,6 +1,7 @@
 """What a person sees of the engine, and what a person decides: every answer is plain JSON."""
 
 from hub.sync.steward.conflicts import conflict_resolve, conflicts_list
+from hub.sync.steward.past import show_at, timeline
 from hub.sync.steward.quarantine import (
     quarantine_dismiss,
     quarantine_fix,
@@ -23,5 +24,7 @@ __all__ = [
     "run_json",
     "run_list",
     "show",
+    "show_at",
     "status",
+    "timeline",
 ]

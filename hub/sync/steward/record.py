@@ -19,7 +19,7 @@ def show(env: Env, entity: Entity, key: str) -> dict[str, Any]:
     tables = env.store.metadata.tables
     with env.store.read() as connection:
         asked_for = find_id(env, connection, entity, key)
-        record = _load(env, connection, entity, asked_for)
+        record = get_record(env, connection, entity, asked_for)
         link, source, log = tables["link"], tables["source"], tables["journal"]
         links = connection.execute(
             select(link, source.c.connection, source.c.stream)
@@ -31,20 +31,10 @@ def show(env: Env, entity: Entity, key: str) -> dict[str, Any]:
             select(log).where(log.c.record_id == record.id).order_by(log.c.seq.desc()).limit(20)
         ).all()
         merges = merges_of(env, connection, record.id)
-    view = {f.name: record.values.get(entity.column(f.name)) for f in entity.fields}
-    ext = {k: v for k, v in record.values.items() if k.startswith("ext.")}
     return {
-        "entity": entity.name,
-        "id": record.id,
+        **head(entity, record),
         "asked_for": asked_for,
         "merges": merges,
-        "version": record.version,
-        "active": record.active,
-        "created_at": record.created_at,
-        "created_by": record.created_by,
-        "updated_at": record.updated_at,
-        "updated_by": record.updated_by,
-        "record": {k: v for k, v in {**view, **ext}.items() if v is not None},
         "links": [
             {
                 "connection": r.connection,
@@ -72,6 +62,23 @@ def show(env: Env, entity: Entity, key: str) -> dict[str, Any]:
     }
 
 
+def head(entity: Entity, record: Record) -> dict[str, Any]:
+    """The record's own values and envelope."""
+    view = {f.name: record.values.get(entity.column(f.name)) for f in entity.fields}
+    ext = {k: v for k, v in record.values.items() if k.startswith("ext.")}
+    return {
+        "entity": entity.name,
+        "id": record.id,
+        "version": record.version,
+        "active": record.active,
+        "created_at": record.created_at,
+        "created_by": record.created_by,
+        "updated_at": record.updated_at,
+        "updated_by": record.updated_by,
+        "record": {k: v for k, v in {**view, **ext}.items() if v is not None},
+    }
+
+
 def find_id(env: Env, connection: Connection, entity: Entity, key: str) -> str:
     """The id of the record with this code or id, whether or not it was merged away since.
 
@@ -95,7 +102,7 @@ def find_id(env: Env, connection: Connection, entity: Entity, key: str) -> str:
     return key
 
 
-def _load(env: Env, connection: Connection, entity: Entity, record_id: str) -> Record:
+def get_record(env: Env, connection: Connection, entity: Entity, record_id: str) -> Record:
     """The record that the id stands for now."""
     live = live_ids(connection, env.store, entity.stored, [record_id])[record_id]
     return records.load(connection, env.store, entity.stored, [live])[live]
