@@ -27,7 +27,9 @@ LINKS = {
 )
 @click.argument("entity")
 @click.argument("key")
-@option("--at", metavar="INSTANT", help="As of then: '2h ago', yesterday, 2026-01-31, 2026-01-31T09:30.")
+@option(
+    "--at", metavar="INSTANT", help="As of then: '2h ago', yesterday, 2026-01-31, 2026-01-31T09:30."
+)
 @click.pass_obj
 def show(state: State, entity: str, key: str, at: str | None) -> Outcome:
     with state.hub() as hub:
