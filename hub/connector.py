@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from hub.errors import ConfigError
+from hub.errors import ConfigError, fill
 
 Row = Mapping[str, Any]
 Cursor = Mapping[str, Any]
@@ -192,6 +192,11 @@ class BadRow:
     message: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """The message, filled."""
+        return fill(self.message, self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -239,6 +244,12 @@ class WriteResult:
     code: str = ""
     message: str = ""
     column: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The message, filled."""
+        return fill(self.message, self.values)
 
     @classmethod
     def applied(
@@ -254,10 +265,11 @@ class WriteResult:
 
     @classmethod
     def rejected(
-        cls, key: str, *, code: str, message: str, column: str | None = None
+        cls, key: str, *, code: str, message: str, column: str | None = None, **values: Any
     ) -> "WriteResult":
-        """Refused for its content; `message` in the system's own words."""
-        return cls(key, "rejected", code=code, message=message, column=column)
+        """Refused for its content; `message` in the system's own words, or a template of ours."""
+        told = {name: v if isinstance(v, Mapping) else str(v) for name, v in values.items()}
+        return cls(key, "rejected", code=code, message=message, column=column, values=told)
 
     @classmethod
     def gone(cls, key: str) -> "WriteResult":
@@ -343,8 +355,19 @@ def load_settings(
             name=name,
             found=found,
             message=_flat(messages),
-            hint=help or f"Known settings: {known}.",
+            hint=help or "Known settings: {known}.",
+            known=known,
         ) from e
+
+
+def first_problem(messages: Any) -> tuple[str, str]:
+    """The first of a schema's problems: the way to it (`children.lines.file`), and what it is."""
+    path = []
+    while isinstance(messages, Mapping):
+        key, messages = next(iter(messages.items()))
+        path += [str(key)] if key not in ("value", "_schema") else []
+    told = messages if isinstance(messages, list) else [messages]
+    return ".".join(path), " ".join(map(str, told))
 
 
 def _flat(messages: Any) -> str:

@@ -32,7 +32,8 @@ def connector_class(name: str) -> type[Connector]:
         raise ConfigError(
             "there is no connector {name!r}",
             name=name,
-            hint="Known connectors: " + ", ".join(connector_names()) + ".",
+            hint="Known connectors: {known}.",
+            known=", ".join(connector_names()),
         ) from e
     return _class_in(module, name)
 

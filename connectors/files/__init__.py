@@ -154,7 +154,8 @@ class Files(Connector):
                 "files: there is no stream {name!r} in {folder}",
                 name=name,
                 folder=str(self._folder.root),
-                hint=f"There is: {', '.join(streams) or 'none'}.",
+                hint="There are: {known}.",
+                known=", ".join(streams) or "—",
             )
         return streams[name]
 

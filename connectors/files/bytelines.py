@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 from hub.connector import Row
 from hub.errors import ConfigError
@@ -14,6 +14,19 @@ LONGEST_LINE = 1 << 20
 MARK = b"\xef\xbb\xbf"
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 COPY_BYTES = 1 << 20
+NOT_ENCODED = (
+    "byte {place} ({byte}) is not {encoding}; set the stream's `encoding`, for example to {other}"
+)
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a line: a template and its values."""
+
+    message: str
+    values: Mapping[str, Any] = {}
+
+    def quoted(self) -> dict[str, Any]:
+        return {"message": self.message, "values": dict(self.values)}
 
 
 class Lines:
@@ -26,7 +39,7 @@ class Lines:
     def __init__(self, file: IO[bytes], encoding: str, offset: int, line: int) -> None:
         self.file, self.encoding = file, encoding
         self.offset, self.line = offset, line
-        self.flaw = ""
+        self.flaw: Flaw | None = None
         self.first = b""
         self.quotes = False
 
@@ -42,7 +55,7 @@ class Lines:
             if b"'" in raw:
                 self.quotes = True
             if b"\0" in raw:
-                self.flaw = self.flaw or "the line contains a NUL character"
+                self.flaw = self.flaw or Flaw("the line contains a NUL character")
             try:
                 text = raw.decode(encoding)
             except UnicodeDecodeError as e:
@@ -55,21 +68,25 @@ class Lines:
         self.offset, self.line = offset, line
 
     def _skip_rest(self) -> None:
-        self.flaw = f"the line is longer than {LONGEST_LINE >> 20} MiB"
+        self.flaw = Flaw("the line is longer than {most} MiB", {"most": LONGEST_LINE >> 20})
         while rest := self.file.readline(LONGEST_LINE):
             self.offset += len(rest)
             if rest.endswith(b"\n"):
                 return
 
-    def _undecodable(self, raw: bytes, error: UnicodeDecodeError) -> str:
-        place = self.offset - len(raw) + error.start
-        found = f"byte {place} (0x{raw[error.start]:02x}) is not {self.encoding}"
-        return f"{found}; {suggestion(self.encoding)}"
+    def _undecodable(self, raw: bytes, error: UnicodeDecodeError) -> Flaw:
+        values = {
+            "place": self.offset - len(raw) + error.start,
+            "byte": f"0x{raw[error.start]:02x}",
+            "encoding": self.encoding,
+            "other": other_than(self.encoding),
+        }
+        return Flaw(NOT_ENCODED, values)
 
 
-def suggestion(encoding: str) -> str:
-    other = "utf-8" if encoding == "gb18030" else "gb18030"
-    return f"set the stream's `encoding`, for example to {other}"
+def other_than(encoding: str) -> str:
+    """The encoding to try next."""
+    return "utf-8" if encoding == "gb18030" else "gb18030"
 
 
 class LineFile(TableFile):
@@ -151,8 +168,13 @@ class LineFile(TableFile):
         try:
             return text.encode(self.encoding)
         except UnicodeEncodeError as e:
-            message = f"{self.encoding} cannot write the character {text[e.start]!a}"
-            raise RefusedError(message, column, code="encoding") from e
+            raise RefusedError(
+                "{encoding} cannot write the character {sign}",
+                column,
+                code="encoding",
+                encoding=self.encoding,
+                sign=ascii(text[e.start]),
+            ) from e
 
 
 def _copy(source: IO[bytes], target: IO[bytes], count: int) -> None:

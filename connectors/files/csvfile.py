@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from hub.connector import BadRow, Column, Row
 from hub.errors import ConfigError
 
-from .bytelines import MARK, LineFile, Lines, suggestion
+from .bytelines import MARK, Flaw, LineFile, Lines, other_than
 from .rows import guard, to_text, unguard
-from .tablefile import Entry, RefusedError
+from .tablefile import Entry, RefusedError, no_column
 
 DELIMITERS = ",;\t|"
 RAW_SHOWN = 2000
+COLUMNS = "{found} columns, the header has {width}"
+NO_CSV = "no CSV: {reason}"
 
 
 class Beginning(NamedTuple):
@@ -45,7 +47,7 @@ class CsvFile(LineFile):
             texts = iter(lines)
             for _ in range(self.layout.skip_rows):
                 next(texts, "")
-            lines.flaw = ""
+            lines.flaw = None
             first = next(texts, "")
             delimiter = self.layout.delimiter or max(DELIMITERS, key=first.count)
             names = self._names(lines, chain([first], texts), delimiter)
@@ -55,14 +57,16 @@ class CsvFile(LineFile):
         try:
             found = next(csv.reader(texts, delimiter=delimiter, strict=True), [])
         except csv.Error as e:
-            lines.flaw, found = lines.flaw or str(e), []
+            lines.flaw, found = lines.flaw or Flaw(NO_CSV, {"reason": str(e)}), []
         if lines.flaw:
             raise ConfigError(
                 "files: {file} line {line}: {flaw}",
                 file=self.path.name,
                 line=lines.line,
-                flaw=lines.flaw,
-                hint=f"This should be the header: {suggestion(lines.encoding)}.",
+                flaw=lines.flaw.quoted(),
+                hint="This should be the header: set the stream's `encoding`, for example to"
+                " {other}, or `skip_rows`.",
+                other=other_than(lines.encoding),
             )
         names = [name.strip() or f"column_{n}" for n, name in enumerate(found, 1)]
         twice = [name for name in names if names.count(name) > 1]
@@ -99,7 +103,7 @@ class CsvFile(LineFile):
             try:
                 fields = next(reader, None)
             except csv.Error as e:
-                lines.flaw, fields = lines.flaw or str(e), []
+                lines.flaw, fields = lines.flaw or Flaw(NO_CSV, {"reason": str(e)}), []
             if fields is None:
                 return
             if len(fields) != width or lines.flaw:
@@ -107,12 +111,12 @@ class CsvFile(LineFile):
                     continue  # an empty line
                 if not any(fields) and not lines.flaw:
                     continue  # a line of nothing but delimiters
-                message = lines.flaw or f"{len(fields)} columns, the header has {width}"
+                flaw = lines.flaw or Flaw(COLUMNS, {"found": len(fields), "width": width})
                 if lines.line > above + 1:  # an open quote took lines that may be good
                     lines.back_to(start + len(lines.first), above + 1)
                     reader = self._reader(lines)
-                lines.flaw, lines.quotes = "", False
-                bad = self._bad(lines.first, above + 1, message)
+                lines.flaw, lines.quotes = None, False
+                bad = self._bad(lines.first, above + 1, flaw)
                 yield Entry(bad, start, lines.offset, lines.line)
                 continue
             if lines.quotes:
@@ -138,9 +142,10 @@ class CsvFile(LineFile):
     def _null_empty(self) -> bool:
         return self.layout.empty == "null"
 
-    def _bad(self, raw: bytes, line: int, message: str) -> BadRow:
+    def _bad(self, raw: bytes, line: int, flaw: Flaw) -> BadRow:
         shown = raw[:RAW_SHOWN].decode(self.encoding, "backslashreplace").rstrip("\r\n")
-        return BadRow(f"{self.path.name} line {line}", shown.replace("\0", "\\0"), message)
+        place = f"{self.path.name} line {line}"
+        return BadRow(place, shown.replace("\0", "\\0"), flaw.message, flaw.values)
 
     # -------------------------------------------------------------------------------------- write
 
@@ -148,8 +153,7 @@ class CsvFile(LineFile):
         names = self.header() or list(row)
         unknown = [name for name in row if name not in names]
         if unknown:
-            message = f"{self.path.name} has no column {unknown[0]!r}; it has: {', '.join(names)}"
-            raise RefusedError(message, unknown[0], code="column")
+            raise no_column(self.path.name, unknown[0], names)
         texts = {}
         for name in names:
             text = to_text(row.get(name))

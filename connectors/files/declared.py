@@ -8,7 +8,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from hub.errors import ConfigError
+from hub.connector import first_problem
+from hub.errors import ConfigError, quoted
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 FORMATS |= {".xlsx": "xlsx", ".xlsm": "xlsx"}
@@ -93,22 +94,29 @@ def declared_stream(name: str, told: Mapping[str, Any]) -> Declared:
         cursor_column = values.pop("cursor_column", "")
         children = {n: _child(child) for n, child in values.pop("children", {}).items()}
         return Declared(name, layout(**values), cursor_column, children)
-    except ValidationError as e:
+    except ConfigError as e:
         raise ConfigError(
-            "files: setting 'streams', stream {name!r}: {problem}",
+            "files: setting 'streams', stream {name!r}: {reason}", name=name, reason=quoted(e)
+        ) from e
+    except ValidationError as e:
+        path, message = first_problem(e.messages)
+        raise ConfigError(
+            "files: setting 'streams', stream {name!r}: {path}: {message}",
             name=name,
-            problem=_first(e.messages if e.field_name == "_schema" else {e.field_name: e.messages}),
-            hint="A stream may have: " + ", ".join(_StreamSchema().fields) + ".",
+            path=path,
+            message=message,
+            hint="A stream may have: {known}.",
+            known=", ".join(_StreamSchema().fields),
         ) from e
 
 
 def layout(**values: Any) -> Layout:
-    """The layout with format and encoding made certain.  ValidationError: they are not known."""
+    """The layout with format and encoding made certain.  ConfigError: they are not known."""
     made = Layout(**values)
     suffix = PurePath(made.file).suffix.lower()
     kind = made.format or FORMATS.get(suffix, "")
     if not kind:
-        raise ValidationError(f"{made.file!r} has no known suffix; say `format`", "file")
+        raise ConfigError("file: {file!r} has no known suffix; say `format`", file=made.file)
     if made.encoding:
         _check_encoding(made.encoding)
     delimiter = made.delimiter or ("\t" if suffix == ".tsv" else "")
@@ -119,7 +127,7 @@ def _child(values: dict[str, Any]) -> Child:
     parent = values.pop("parent")
     made = layout(**values)
     if made.is_pattern:
-        raise ValidationError(f"{made.file!r}: children come from one file", "children")
+        raise ConfigError("children: {file!r} may be several files", file=made.file)
     return Child(made, parent)
 
 
@@ -131,13 +139,6 @@ def _check_encoding(name: str) -> None:
     except (LookupError, UnicodeError):
         keeps_ascii = False
     if not keeps_ascii:
-        raise ValidationError(f"{name!r} cannot be read; save as utf-8 or gb18030", "encoding")
-
-
-def _first(messages: Any) -> str:
-    """The first problem with the way to it: `children.lines.value.file: Missing data …`."""
-    if isinstance(messages, Mapping):
-        key, inner = next(iter(messages.items()))
-        rest = _first(inner)
-        return f"{key}.{rest}" if isinstance(inner, Mapping) else f"{key}: {rest}"
-    return " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
+        raise ConfigError(
+            "encoding: {encoding!r} cannot be read; save as utf-8 or gb18030", encoding=name
+        )

@@ -69,7 +69,8 @@ class Folder:
             "files: there is no file {name!r} in {folder}",
             name=name,
             folder=str(self.root),
-            hint=f"There is: {', '.join(near) or 'no file at all'}.",
+            hint="There are: {known}.",
+            known=", ".join(near) or "—",
         )
 
     def relative(self, path: Path) -> str:

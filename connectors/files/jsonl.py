@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.connector import BadRow, Column, Row
 
-from .bytelines import LineFile, Lines
+from .bytelines import Flaw, LineFile, Lines
 from .rows import json_text
 from .tablefile import SAMPLE_ROWS, Entry, RefusedError
 
@@ -38,7 +38,7 @@ class JsonLinesFile(LineFile):
                 end = lines.offset
                 if text.strip():
                     yield Entry(self._row(text, lines), start, end, lines.line)
-                lines.flaw = ""
+                lines.flaw = None
                 start = end
 
     def _row(self, text: str, lines: Lines) -> dict[str, Any] | BadRow:
@@ -47,10 +47,12 @@ class JsonLinesFile(LineFile):
         try:
             row = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
         except (ValueError, RecursionError) as e:
-            row, flaw = None, flaw or f"no JSON: {e}"
+            row, flaw = None, flaw or Flaw("no JSON: {reason}", {"reason": str(e)})
         if not flaw and not isinstance(row, dict):
-            flaw = "not an object"
-        return BadRow(place, text.rstrip("\r\n")[:2000], flaw) if flaw else row
+            flaw = Flaw("not an object")
+        if flaw:
+            return BadRow(place, text.rstrip("\r\n")[:2000], flaw.message, flaw.values)
+        return dict(row)
 
     def stored(self, row: Row) -> dict[str, Any]:
         try:

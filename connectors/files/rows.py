@@ -110,7 +110,8 @@ def condition(where: Mapping[str, Any]) -> Test | None:
                     "files: the condition on {name!r} has an unknown operator {operator!r}",
                     name=name,
                     operator=operator,
-                    hint=f"Known are: {', '.join(OPERATORS)}.",
+                    hint="There are: {known}.",
+                    known=", ".join(OPERATORS),
                 )
             tests.append((name, OPERATORS[operator], wanted))
     if not tests:

@@ -25,9 +25,22 @@ class Entry(NamedTuple):
 class RefusedError(Exception):
     """The file cannot hold this value."""
 
-    def __init__(self, message: str, column: str | None = None, code: str = "value") -> None:
+    def __init__(
+        self, message: str, column: str | None = None, code: str = "value", **values: Any
+    ) -> None:
         super().__init__(message)
-        self.column, self.code = column, code
+        self.message, self.column, self.code, self.values = message, column, code, values
+
+
+def no_column(file: str, column: str, names: Sequence[str]) -> RefusedError:
+    return RefusedError(
+        "{file} has no column {name!r}; it has: {known}",
+        column,
+        code="column",
+        file=file,
+        name=column,
+        known=", ".join(names),
+    )
 
 
 class TableFile(ABC):

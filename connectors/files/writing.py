@@ -49,6 +49,11 @@ def write_batch(
     )
 
 
+NO_KEY = "the key column {name!r} has no value"
+NO_CHILD_KEY = "a child row has no {name!r}"
+EXISTS = "a row with the key {id} exists"
+
+
 def _attempt(
     paths: Sequence[Path], declared: Declared, key: Sequence[str], batch: Sequence[Change]
 ) -> list[WriteResult] | None:
@@ -161,24 +166,26 @@ class Plan:
             if not found:
                 return WriteResult.gone(change.key)
             if len(found) > 1:
-                raise RefusedError(f"{len(found)} rows have this key", code="ambiguous")
+                raise RefusedError("{count} rows have this key", code="ambiguous", count=len(found))
             now = version_of(self._whole(found[0]))
             if change.version is not None and change.version != now:
                 return WriteResult.conflict(change.key, version=now)
             act = self._delete if change.op == "delete" else self._update
             return act(change, found[0])
         except RefusedError as e:
-            return WriteResult.rejected(change.key, code=e.code, message=str(e), column=e.column)
+            return WriteResult.rejected(
+                change.key, code=e.code, message=e.message, column=e.column, **e.values
+            )
 
     def _create(self, change: Change) -> WriteResult:
         row, lists = self._split(change.values)
         if column := missing_key(row, self._key):
-            raise RefusedError(f"the key column {column!r} has no value", column, code="not-null")
+            raise RefusedError(NO_KEY, column, code="not-null", name=column)
         stored = self._main.file.stored(row)
         name = id_of(stored, self._key)
         there = self._live(name)
         if there and not all(same((there[0].row or {}).get(c), stored[c]) for c in row):
-            raise RefusedError(f"a row with the key {name} exists", self._key[0], code="unique")
+            raise RefusedError(EXISTS, self._key[0], code="unique", id=name)
         operations = self._operations(stored, lists)
         if there:  # the same create again
             placed = there[0]
@@ -192,11 +199,11 @@ class Plan:
         values, lists = self._split(change.values)
         old = placed.row or {}
         if column := missing_key({**old, **values}, self._key):
-            raise RefusedError(f"the key column {column!r} has no value", column, code="not-null")
+            raise RefusedError(NO_KEY, column, code="not-null", name=column)
         stored = self._main.file.stored({**old, **values})
         name = id_of(stored, self._key)
         if name != change.remote_id and self._live(name):
-            raise RefusedError(f"a row with the key {name} exists", self._key[0], code="unique")
+            raise RefusedError(EXISTS, self._key[0], code="unique", id=name)
         operations = self._operations(stored, lists)
         if stored != old:
             self._main.put(placed, stored)
@@ -274,7 +281,7 @@ class ChildPlan:
         found: list[Operation] = []
         for row in desired:
             if column := missing_key(row, key):
-                raise RefusedError(f"a child row has no {column!r}", column, code="not-null")
+                raise RefusedError(NO_CHILD_KEY, column, code="not-null", name=column)
             same_key = there.get(_name(row, key))
             old = same_key.pop(0) if same_key else None
             stored = self.edits.file.stored({**((old and old.row) or {}), **row, **linked})

@@ -26,7 +26,7 @@ from hub.connector import BadRow, Row
 from hub.errors import ConfigError
 
 from .rows import to_text
-from .tablefile import Entry, RefusedError, TableFile
+from .tablefile import Entry, RefusedError, TableFile, no_column
 
 LONGEST_TEXT = 32767
 EXACT_DIGITS = 15
@@ -60,7 +60,8 @@ class XlsxFile(TableFile):
                 "files: {file} has no sheet {sheet!r}",
                 file=self.path.name,
                 sheet=wanted,
-                hint=f"It has: {', '.join(sheets)}.",
+                hint="It has: {known}.",
+                known=", ".join(sheets),
             )
         return wanted or next(iter(sheets), "Sheet1")
 
@@ -109,15 +110,16 @@ class XlsxFile(TableFile):
         names = self._names or self.new_header([row])
         unknown = [name for name in row if name not in names]
         if unknown:
-            message = f"{self.path.name} has no column {unknown[0]!r}; it has: {', '.join(names)}"
-            raise RefusedError(message, unknown[0], code="column")
+            raise no_column(self.path.name, unknown[0], names)
         return {name: self._stored_value(name, row.get(name)) for name in names}
 
     def _stored_value(self, name: str, value: Any) -> Any:
         cell = _writable(value)
         if isinstance(cell, str):
             if len(cell) > LONGEST_TEXT:
-                raise RefusedError(f"a cell holds {LONGEST_TEXT} characters", name, code="too-long")
+                raise RefusedError(
+                    "a cell holds {most} characters", name, code="too-long", most=LONGEST_TEXT
+                )
             if any("\ud800" <= sign <= "\udfff" for sign in cell):
                 raise RefusedError("the text contains half a character", name, code="encoding")
         return _plain(_tidy(cell))

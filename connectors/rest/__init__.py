@@ -202,7 +202,8 @@ class Rest(Connector):
                 "{connector}: no stream {name!r}",
                 connector=self.name,
                 name=stream.name,
-                hint=f"Declared streams: {', '.join(self.specs) or 'none'}.",
+                hint="Declared streams: {known}.",
+                known=", ".join(self.specs) or "—",
             )
         return Source(
             self.http,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -192,17 +192,16 @@ class StreamSpec:
 def build(cls: type[T], value: Any, where: str) -> T:
     """A dataclass from a mapping.  ConfigError names the setting, what was found and what fits."""
     if not isinstance(value, Mapping):
-        raise _wrong(where, value, "is not a mapping", hint="")
+        raise _no_mapping(where, value)
     known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in value:
         if name not in known:
-            hint = f"Known: {', '.join(sorted(known))}."
-            raise _wrong(f"{where}.{name}", value[name], "is unknown", hint=hint)
+            raise _wrong(UNKNOWN, f"{where}.{name}", value[name], known)
     hints = get_type_hints(cls)
     parts = {n: _part(hints[n], v, f"{where}.{n}") for n, v in value.items() if v is not None}
     missing = [f.name for f in dataclasses.fields(cls) if _is_missing(f, parts)]  # type: ignore[arg-type]
     if missing:
-        raise _wrong(f"{where}.{missing[0]}", None, "is missing", hint="")
+        raise ConfigError("{where} is missing", where=f"{where}.{missing[0]}")
     return cls(**parts)
 
 
@@ -229,22 +228,35 @@ def _part(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise _wrong(where, value, f"is not of type {hint.__name__}", hint="")
+        raise ConfigError(
+            "{where} is not of type {kind}: {value!r}",
+            where=where,
+            kind=hint.__name__,
+            value=value,
+        )
     return value
 
 
 def _mapping(hint: Any, value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise _wrong(where, value, "is not a mapping", hint="")
+        raise _no_mapping(where, value)
     return {str(k): _part(hint, v, f"{where}.{k}") for k, v in value.items()}
 
 
 def _one_of(choices: tuple[str, ...], value: Any, where: str) -> Any:
     if value not in choices:
-        raise _wrong(where, value, "is not possible", hint=f"Possible: {', '.join(choices)}.")
+        raise _wrong(NOT_POSSIBLE, where, value, choices)
     return value
 
 
-def _wrong(where: str, value: Any, message: str, *, hint: str) -> ConfigError:
-    template = "{where} {message}: {value!r}"
-    return ConfigError(template, where=where, message=message, value=value, hint=hint)
+UNKNOWN = "{where} is unknown: {value!r}"
+NOT_POSSIBLE = "{where} is not possible: {value!r}"
+
+
+def _wrong(template: str, where: str, value: Any, fitting: Collection[str]) -> ConfigError:
+    known = ", ".join(sorted(fitting))
+    return ConfigError(template, where=where, value=value, known=known, hint="There are: {known}.")
+
+
+def _no_mapping(where: str, value: Any) -> ConfigError:
+    return ConfigError("{where} is not a mapping: {value!r}", where=where, value=value)

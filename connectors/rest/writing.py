@@ -31,8 +31,13 @@ def write(source: Source, batch: Sequence[Change], size: int) -> Iterator[WriteR
 def _one(source: Source, change: Change) -> WriteResult:
     declared = source.spec.write(change.op)
     if declared is None:
-        message = f"{source.spec.path}: {change.op} is not declared for this stream"
-        return WriteResult.rejected(change.key, code="not-possible", message=message)
+        return WriteResult.rejected(
+            change.key,
+            code="not-possible",
+            message="{path}: `{operation}` is not declared for this stream",
+            path=source.spec.path,
+            operation=change.op,
+        )
     version = version_of(source, change)
     try:
         response = _send(source, declared, change, version)

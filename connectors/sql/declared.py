@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from hub.connector import first_problem
 from hub.errors import ConfigError
 
 NAME = fields.String(validate=validate.Length(min=1))
@@ -79,20 +80,14 @@ def _stream(name: str, told: Mapping[str, Any]) -> Declared:
     try:
         values = _StreamSchema().load(told)
     except ValidationError as e:
+        path, message = first_problem(e.messages)
         raise ConfigError(
-            "sql: setting 'streams', stream {name!r}: {problem}",
+            "sql: setting 'streams', stream {name!r}: {path}: {message}",
             name=name,
-            problem=_first(e.messages),
-            hint="A stream may have: " + ", ".join(_StreamSchema().fields) + ".",
+            path=path,
+            message=message,
+            hint="A stream may have: {known}.",
+            known=", ".join(_StreamSchema().fields),
         ) from e
     children = {n: Child(**child) for n, child in values.pop("children", {}).items()}
     return Declared(**{"table": name, **values, "children": children})
-
-
-def _first(messages: Any) -> str:
-    """The first problem with the way to it: `children.lines.value.table: Missing data …`."""
-    if isinstance(messages, Mapping):
-        key, inner = next(iter(messages.items()))
-        rest = _first(inner)
-        return f"{key}.{rest}" if isinstance(inner, Mapping) else f"{key}: {rest}"
-    return " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)

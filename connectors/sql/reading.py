@@ -301,7 +301,8 @@ def _condition(source: Source, name: str, told: Any) -> Iterator[ColumnElement[b
                 "sql: the condition on {name!r} has an unknown operator {operator!r}",
                 name=name,
                 operator=operator,
-                hint=f"Known are: {', '.join(OPERATORS)}.",
+                hint="There are: {known}.",
+                known=", ".join(OPERATORS),
             )
         several = isinstance(value, list | tuple)
         driver = [cell.write(v) for v in value] if several else cell.write(value)

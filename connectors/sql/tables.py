@@ -239,7 +239,8 @@ class Tables:
             name=name,
             table=table,
             database=self._engine.url.database,
-            hint=f"There is: {', '.join(near) or 'no table at all'}.",
+            hint="There are: {known}.",
+            known=", ".join(near) or "—",
         )
 
     def _sql_column(self, c: ReflectedColumn, primary: Sequence[str]) -> SqlColumn[Any]:
@@ -327,7 +328,8 @@ def _no_column(table: str, name: str, there: Iterable[str]) -> ConfigError:
         "sql: table {table!r} has no column {name!r}",
         table=table,
         name=name,
-        hint=f"It has: {', '.join(there)}.",
+        hint="It has: {known}.",
+        known=", ".join(there),
     )
 
 

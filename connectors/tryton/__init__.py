@@ -559,7 +559,7 @@ class Tryton(Connector):
 
 
 def _rejected(change: Change, error: RejectedError) -> WriteResult:
-    return WriteResult.rejected(change.key, code="refused", message=str(error))
+    return WriteResult.rejected(change.key, code="refused", message=error.template, **error.values)
 
 
 def _domain(where: Mapping[str, Any]) -> list[Any]:

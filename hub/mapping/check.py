@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.connector import Column, Stream
 from hub.entity import Entity, Field
-from hub.errors import Problem
+from hub.errors import Problem, quoted
 from hub.mapping.cells import Cell, Cells, ConstCell, FormulaCell, ListCell
 from hub.mapping.compiler import FieldMapping, compile
 from hub.mapping.formula import suggestion
@@ -38,7 +38,7 @@ UNFILLED = "the system requires the column {value!r}, and no row writes it"
 UNFILLED_HINT = "Add a row for it; `const:` with `direction: out` where the hub has no field."
 UNMAPPED_CODE = "the column {column!r} may hold {value!r}, which has no meaning here"
 STRANGE_CODE = "the column {column!r} cannot hold {value!r}; it takes {known}"
-FEWER = "{count} of {total} records: "
+FEWER = "{count} of {total} records: {reason}"
 
 FITS: Mapping[str, frozenset[str]] = {
     "text": frozenset(("text", "integer", "decimal", "boolean", "date", "datetime", "binary")),
@@ -264,8 +264,6 @@ def _sampled(mapping: FieldMapping, samples: Sequence[Mapping[str, Any]]) -> Ite
             first, count = found.get((p.code, place, p.message), (p, 0))
             found[(p.code, place, p.message)] = first, count + 1
     for problem, count in found.values():
-        told = Problem(
-            problem.code, FEWER + problem.message, problem.field, problem.value, problem.hint,
-            problem.values,
-        )  # fmt: skip
+        values = {**problem.values, "reason": quoted(problem)}
+        told = Problem(problem.code, FEWER, problem.field, problem.value, problem.hint, values)
         yield _levelled(told, "warning", count=count, total=len(samples))

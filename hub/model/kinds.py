@@ -26,7 +26,7 @@ ENFORCED = ("country_code", "currency_code", "partial_date")
 def test_of(field: Field) -> Test:
     make = _TESTS.get(field.kind)
     if make is None:
-        raise ValueError(f"field {field.name!r}: no check for the kind {field.kind!r}")
+        raise AssertionError(f"field {field.name!r}: no check for the kind {field.kind!r}")
     return make(field)
 
 

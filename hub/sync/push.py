@@ -283,7 +283,7 @@ def _refusal(m: Mark) -> Parked:
             f"remote:{m.result.code}",
             "the system refused it: {words}",
             field=m.result.column or "",
-            values={"words": m.result.message},
+            values={"words": {"message": m.result.message, "values": m.result.values}},
             hint="Correct the value, then replay.",
         )
     name = m.link.external_id if m.link else ""

@@ -75,7 +75,7 @@ class Trial:
             with self.opened(self.connection) as connector:
                 streams = {s.name: s for s in connector.discover()}
         except HubError as e:
-            told = {"level": "warning", "reason": quoted(e)}
+            told = {**e.values, "level": "warning", "reason": quoted(e)}
             return None, [Problem("not-asked", NOT_ASKED, "", self.connection, e.hint, told)]
         if name not in streams:
             told = {"level": "error", **values}

@@ -28,6 +28,8 @@ TEXTS: dict[str, set[tuple[int, str]]] = {
     "_": {(0, "")},
     "Problem": {(1, "message"), (4, "hint")},
     "BadRow": {(2, "message")},
+    "rejected": {(99, "message")},
+    "Flaw": {(0, "message")},
     "ValidationError": {(0, "message")},
     **{
         name: {(0, "help")}

@@ -1,6 +1,7 @@
 """A real Tryton server for tests, set up once under `.peers/` and started afresh for each session.
 
 There is one live database, so one test at a time has a server: the others wait at a file lock.
+`HUB_TRYTON` chooses the series, 8.0 unless told; `HUB_PEERS` the folder.
 """
 
 import fcntl
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SERIES = os.environ.get("HUB_TRYTON", "8.0")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def running() -> Iterator[dict[str, Any]]:
     data.mkdir(parents=True, exist_ok=True)
     script = Path(__file__).with_name("tryton_server.py")
     command = [sys.executable, str(script), "--data", str(data), "--port", str(_port()), "--fresh"]
+    command += ["--series", SERIES]
     with (
         (data.parent / "tryton.lock").open("w") as lock,
         (data.parent / "tryton.log").open("ab") as log,

@@ -147,7 +147,7 @@ def test_an_absent_folder_is_unavailable_and_an_absent_file_names_its_neighbours
     files.open()
     with pytest.raises(ConfigError, match=r"no file 'customer\.csv'") as caught:
         list(files.read(Stream("c"), None))
-    assert "customers.csv" in caught.value.hint
+    assert "customers.csv" in caught.value.values["known"]
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,11 @@ def test_broken_lines_are_bad_rows_with_their_place(folder, open_files):
     assert good == ["A", "D", "G", "I"]
     bad = {row.place: row for row in rows if isinstance(row, BadRow)}
     assert list(bad) == [f"b.csv line {n}" for n in (3, 4, 6, 7, 10)]
-    assert bad["b.csv line 3"].message == "1 columns, the header has 2"
+    assert bad["b.csv line 3"].text == "1 columns, the header has 2"
     assert bad["b.csv line 3"].raw == "B"
-    assert "byte 41 (0xc3) is not utf-8" in bad["b.csv line 6"].message
-    assert "gb18030" in bad["b.csv line 6"].message
-    assert "NUL" in bad["b.csv line 7"].message
+    assert "byte 41 (0xc3) is not utf-8" in bad["b.csv line 6"].text
+    assert "gb18030" in bad["b.csv line 6"].text
+    assert "NUL" in bad["b.csv line 7"].text
 
 
 def test_resuming_after_a_broken_line_loses_nothing(folder, open_files):
@@ -240,10 +240,10 @@ def test_a_gb18030_file_taken_for_utf8_says_what_to_set(folder, open_files):
 
     [bad] = read(open_files(), "c")
     assert bad.place == "c.csv line 2"
-    assert "encoding" in bad.message and "gb18030" in bad.message
+    assert "encoding" in bad.text and "gb18030" in bad.text
     with pytest.raises(ConfigError, match=r"h\.csv line 1: byte 0 .* not utf-8") as caught:
         read(open_files(), "h")
-    assert "gb18030" in caught.value.hint
+    assert "gb18030" in caught.value.values["other"]
 
 
 def test_utf_16_is_named(folder, open_files):
@@ -260,8 +260,8 @@ def test_a_huge_field_and_a_huge_line_are_bad_rows(folder, open_files):
 
     first, second, third = read(open_files(), "h")
 
-    assert "field larger than field limit" in first.message
-    assert "longer than 1 MiB" in second.message
+    assert "field larger than field limit" in first.text
+    assert "longer than 1 MiB" in second.text
     assert len(first.raw) <= 2000
     assert third == {"a": "3", "b": "z"}
 
@@ -433,7 +433,7 @@ def test_what_the_file_cannot_hold_is_refused(files, folder, open_files):
         "twice": ("unique", "code"),
         "key": ("not-null", "code"),
     }
-    assert "it has: code, name, city" in results["column"].message
+    assert "it has: code, name, city" in results["column"].text
     assert (refused.code, refused.column) == ("encoding", "name")
     assert (folder / "customers.csv").read_bytes() == CUSTOMERS
 
@@ -658,7 +658,7 @@ def test_a_missing_sheet_names_those_there_are(folder, open_files):
 
     with pytest.raises(ConfigError, match="no sheet 'Order'") as caught:
         read(open_files(o={"file": "w.xlsx", "sheet": "Order"}), "o")
-    assert "Orders" in caught.value.hint
+    assert "Orders" in caught.value.values["known"]
 
 
 # ---------------------------------------------------------------------------------------- settings

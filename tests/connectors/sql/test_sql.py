@@ -320,7 +320,10 @@ def test_a_file_that_is_no_database_is_named(tmp_path, open_sql):
     ("streams", "message"),
     [
         ({"orders": {"colour": 1}}, "stream 'orders': colour: Unknown field"),
-        ({"orders": {"children": {"lines": {"parent": {"a": "b"}}}}}, r"lines\.value\.table"),
+        (
+            {"orders": {"children": {"lines": {"parent": {"a": "b"}}}}},
+            r"children\.lines\.table: Missing",
+        ),
         ({"orders": {"where": "1=1"}}, "where: Not a valid mapping"),
     ],
 )
@@ -333,12 +336,12 @@ def test_a_stream_whose_table_or_column_is_missing_says_what_there_is(northwind,
     sql = open_sql(f"sqlite:///{northwind}", streams={"orders": {"table": "Oders"}})
     with pytest.raises(ConfigError, match="no table 'Oders'") as caught:
         list(sql.discover())
-    assert "Orders" in caught.value.hint
+    assert "Orders" in caught.value.values["known"]
 
     sql = open_sql(f"sqlite:///{northwind}", streams={"Orders": {"cursor_column": "changed"}})
     with pytest.raises(ConfigError, match="no column 'changed'") as caught:
         list(sql.discover())
-    assert "OrderDate" in caught.value.hint
+    assert "OrderDate" in caught.value.values["known"]
 
 
 def test_a_password_in_the_url_is_refused_without_showing_it(open_sql):

@@ -90,7 +90,7 @@ def test_one_bad_record_of_a_batch_stops_no_other(connector):
     results = {r.key: r for r in connector.write(PARTY, batch)}
 
     assert [k for k, r in results.items() if r.outcome == "rejected"] == ["k2"]
-    assert "no 'ZZ'" in results["k2"].message
+    assert "no 'ZZ'" in results["k2"].text
     assert sum(r.outcome == "applied" for r in results.values()) == 4
 
 
