@@ -99,12 +99,17 @@ def _ensure_state(connection: Connection, store: Store, flow: Flow) -> None:
 
 def live(env: Env, flow: str = "") -> list[Run]:
     """The runs under way or asked for, oldest first."""
-    run = _table(env, "run")
+    with env.store.read() as connection:
+        return live_in(connection, env.store, flow)
+
+
+def live_in(connection: Connection, store: Store, flow: str = "") -> list[Run]:
+    """The same, as a transaction sees them."""
+    run = store.metadata.tables["run"]
     query = select(run).where(run.c.state.in_(LIVE)).order_by(run.c.requested_at, run.c.id)
     if flow:
         query = query.where(run.c.flow == flow)
-    with env.store.read() as connection:
-        return [_run(row._asdict()) for row in connection.execute(query)]
+    return [_run(row._asdict()) for row in connection.execute(query)]
 
 
 def load_run(connection: Connection, store: Store, run_id: str) -> Run:
@@ -185,6 +190,13 @@ def resume(env: Env, flow: str, *, approved: int = 0) -> None:
                 retry_at=None,
             )
         )
+
+
+def approved(connection: Connection, store: Store, flow: str) -> int:
+    """So many deletes or changes may pass the flow's brake once."""
+    state = store.metadata.tables["flow_state"]
+    paused = connection.execute(select(state.c.paused).where(state.c.flow == flow)).scalar()
+    return int(orjson.loads(paused).get("approved", 0)) if paused else 0
 
 
 def retry_later(env: Env, flow: str, at: datetime, *, attempt: bool) -> int:

@@ -28,7 +28,6 @@ from hub.errors import (
 from hub.jobs import runs
 from hub.settings import parse_schedule
 from hub.store.tables import stamp
-from hub.store.types import load
 from hub.sync import leases, pull, push, quarantine, send, sweep
 from hub.sync.flow import Counts, Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
@@ -181,7 +180,7 @@ class Jobs:
             run.counts.read += len(rows)
             run.counts.total = page.total
             taken = pull.take(self.env, work, flow, run, rows)
-            if total and not self._approved(flow):
+            if total and not runs.approved(work.connection, self.env.store, flow.name):
                 sweep.brake_field(flow, run.changed, total)
             run.cursor = page.cursor
             runs.save(work.connection, self.env.store, run)
@@ -198,7 +197,8 @@ class Jobs:
             if run.full_read and complete:
                 gone = sweep.not_met(work, flow, run)
                 total = sweep.count_links(work, flow)
-                sweep.brake(flow, gone, total, self._approved(flow))
+                approved = runs.approved(work.connection, self.env.store, flow.name)
+                sweep.brake(flow, gone, total, approved)
                 run.counts.deleted += sweep.apply(work, flow, gone)
                 sweep.forget(work, run)
             if run.full_read and run.cursor is not None:
@@ -213,10 +213,6 @@ class Jobs:
                 why=why,
                 hint="Check the source, then run `hub sync --full` again.",
             )
-
-    def _approved(self, flow: Flow) -> int:
-        paused = runs.flow_row(self.env, flow.name).paused
-        return int(load(paused).get("approved", 0)) if paused else 0
 
     # -- what a page leads to
 
@@ -284,7 +280,8 @@ class Jobs:
         self, work: Work, flow: Flow, entries: Sequence[Parked], aside: Run, current: Run | None
     ) -> None:
         """Move woken rows from `waiting` to what became of them, in the run that counted them."""
-        for run in [r for r in runs.live(self.env, flow.name) if r.state == "running"]:
+        live = runs.live_in(work.connection, self.env.store, flow.name)
+        for run in [r for r in live if r.state == "running"]:
             mine = current if current is not None and current.id == run.id else run
             count = sum(1 for e in entries if e.kind == "waiting")
             count = min(count, mine.counts.by["waiting"])
@@ -375,7 +372,9 @@ class Jobs:
         if run.state == "queued":
             self._begin(run)
         runs.finish(self.env, run, "partial" if partial else "done")
-        if self._approved(self.env.flows[run.flow]):
+        with self.env.store.read() as connection:
+            approved = runs.approved(connection, self.env.store, run.flow)
+        if approved:
             runs.resume(self.env, run.flow)
         return None
 

@@ -1,9 +1,12 @@
-"""A remote system in memory that normalises, fails and forgets as it is told, and counts writes."""
+"""A remote system in memory that normalises, fails and forgets as it is told, and counts writes.
+
+Between the hub and the system lies its `Wire`: perfect in tests, as bad as a seed says in simulations.
+"""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.connector import (
@@ -22,12 +25,30 @@ from hub.errors import HubError, UnavailableError
 from hub.seams import Clock
 
 
+Apply = Callable[[Change], WriteResult]
+
+
+class Wire:
+    """What every call passes on its way; this one is perfect."""
+
+    def call(self, kind: str) -> None:
+        """Before a call of this kind ("read", "fetch" or "write") reaches the system."""
+
+    def answer(self, kind: str) -> None:
+        """After the system has acted, before the hub knows."""
+
+    def write(self, batch: Sequence[Change], apply: Apply) -> list[WriteResult]:
+        return [apply(change) for change in batch]
+
+
 @dataclass
 class MemorySystem:
     """The system itself: what its users see.  `normalise` is what it does to every row it is given.
 
     `fail`: errors to raise, one per call.  `lose_answers`: so many writes are applied, but their
-    answer never arrives.  `echo`: whether a write's answer carries the row as stored.
+    answer never arrives.  `echo`: whether a write's answer carries the row as stored.  `tick`: its
+    clock shows multiples of it; `ahead`: by how much it is wrong.  `lag`: how long a new row stays
+    invisible to a search by columns.  `counts_rows`: a page says how many rows the read will give.
     """
 
     clock: Clock
@@ -40,28 +61,46 @@ class MemorySystem:
     echo: bool = True
     writes: int = 0
     calls: int = 0
-    numbered: bool = True
     on_page: Callable[[], None] = lambda: None
+    wire: Wire = field(default_factory=Wire)
+    tick: timedelta = timedelta(0)
+    ahead: timedelta = timedelta(0)
+    lag: timedelta = timedelta(0)
+    counts_rows: bool = False
+    ids: int = 0
+    born: dict[str, datetime] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
+    """Idempotent creates: the change's key → the row's."""
 
     def rows(self, stream: str) -> dict[str, dict[str, Any]]:
         return self.streams.setdefault(stream, {})
 
-    def put(self, stream: str, row: Mapping[str, Any]) -> str:
-        """Create or change a row, as a user of the system would."""
+    def put(self, stream: str, row: Mapping[str, Any], *, at: datetime | None = None) -> str:
+        """Create or change a row, as a user of the system would; *at*: its stamp, if it comes late."""
         rows, given = self.rows(stream), dict(row)
         key = str(given.get(self.key) or self._next(stream))
         stored = self.normalise({**rows.get(key, {}), **given, self.key: key})
-        stored["modified"] = _moment(self.clock.now())
+        stored["modified"] = self.stamp(at or self.clock.now())
         stored["version"] = int(rows.get(key, {}).get("version", 0)) + 1
+        if key not in rows:
+            self.born[key] = self.clock.now()
         rows[key] = stored
         return key
+
+    def stamp(self, moment: datetime) -> str:
+        """The instant as the system's own clock shows it."""
+        shown = moment + self.ahead
+        if self.tick:
+            shown -= (shown - datetime.min.replace(tzinfo=UTC)) % self.tick
+        return _moment(shown)
 
     def remove(self, stream: str, key: str) -> None:
         del self.rows(stream)[key]
 
     def _next(self, stream: str) -> str:
         numbers = [int(k) for k in self.rows(stream) if k.isdigit()]
-        return str(max(numbers, default=0) + 1)
+        self.ids = max(self.ids, *numbers, 0) + 1
+        return str(self.ids)
 
 
 class MemorySettings(Settings):
@@ -97,31 +136,41 @@ class MemoryConnector(Connector):
             moment = datetime.fromisoformat(after[0]) - stream.overlap
             after = (_moment(moment), "")
         while True:
-            self._call()
-            rows = sorted(
-                self.system.rows(stream.name).values(),
-                key=lambda r: (r["modified"], r[self.system.key]),
-            )
+            self._call("read")
+            everything = self.system.rows(stream.name).values()
+            rows = sorted(everything, key=lambda r: (r["modified"], r[self.system.key]))
             rest = [r for r in rows if (r["modified"], r[self.system.key]) > after]
-            page = rest[: self.capabilities.read_page]
+            page = copy.deepcopy(rest[: self.capabilities.read_page])
+            self.system.wire.answer("read")
             if not page:
                 return
             after = (page[-1]["modified"], page[-1][self.system.key])
-            yield Page(copy.deepcopy(page), {"modified": after[0], "id": after[1]})
+            total = len(everything) if self.system.counts_rows and cursor is None else None
+            yield Page(page, {"modified": after[0], "id": after[1]}, total=total)
             self.system.on_page()
 
     def fetch(self, stream: Stream, keys: Sequence[str | Mapping[str, Any]]) -> Iterator[Row]:
-        self._call()
+        self._call("fetch")
+        found = []
         for row in list(self.system.rows(stream.name).values()):
             for key in keys:
                 wanted = {self.system.key: key} if isinstance(key, str) else key
+                if not isinstance(key, str) and self._is_new(row):
+                    continue
                 if all(row.get(c) == v for c, v in wanted.items()):
-                    yield copy.deepcopy(row)
+                    found.append(copy.deepcopy(row))
                     break
+        self.system.wire.answer("fetch")
+        yield from found
+
+    def _is_new(self, row: Row) -> bool:
+        born = self.system.born.get(row[self.system.key])
+        return born is not None and self.system.clock.now() < born + self.system.lag
 
     def write(self, stream: Stream, batch: Sequence[Change]) -> Iterator[WriteResult]:
-        self._call()
-        results = [self._apply(stream, change) for change in batch]
+        self._call("write")
+        results = self.system.wire.write(batch, lambda change: self._apply(stream, change))
+        self.system.wire.answer("write")
         if self.system.lose_answers:
             self.system.lose_answers -= 1
             raise UnavailableError("the connection was cut", may_have_acted=True)
@@ -139,21 +188,29 @@ class MemoryConnector(Connector):
             return WriteResult.rejected(
                 change.key, code="invalid", message="this name is refused", column="name"
             )
-        self.system.writes += 1
         if change.op == "delete":
+            self.system.writes += 1
             del rows[change.remote_id]
             return WriteResult.applied(change.key, remote_id=change.remote_id)
-        values = dict(change.values)
-        if change.op == "update":
-            values[self.system.key] = change.remote_id
-        key = self.system.put(stream.name, values)
+        return self._store(stream, change)
+
+    def _store(self, stream: Stream, change: Change) -> WriteResult:
+        rows, values = self.system.rows(stream.name), dict(change.values)
+        key = self.system.made.get(change.key, "") if change.op == "create" else change.remote_id
+        if not (change.op == "create" and key in rows and self.capabilities.idempotent_writes):
+            if change.op == "update":
+                values[self.system.key] = key
+            self.system.writes += 1
+            key = self.system.put(stream.name, values)
+            self.system.made[change.key] = key
         row = copy.deepcopy(rows[key]) if self.system.echo else None
         return WriteResult.applied(
             change.key, remote_id=key, version=str(rows[key]["version"]), row=row
         )
 
-    def _call(self) -> None:
+    def _call(self, kind: str) -> None:
         self.system.calls += 1
+        self.system.wire.call(kind)
         if self.system.fail:
             raise self.system.fail.pop(0)
 
