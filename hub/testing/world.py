@@ -11,7 +11,8 @@ world.customer("C1")["name"]
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import lru_cache
+from typing import Any, Self
 
 from sqlalchemy import select
 
@@ -44,14 +45,32 @@ rows:
 """
 
 
+@lru_cache(maxsize=1024)
+def _compiled(document: str) -> mapping.Mapping:
+    loaded = mapping.load(document, entities=ENTITIES)
+    return mapping.compile(loaded, ENTITIES[loaded.entity])
+
+
 class World:
     """Systems, flows and one hub.  `owner` names the worker that acts."""
 
     def __init__(self, url: str, *, seed: int = 1, fault: FaultPoint = no_fault) -> None:
-        self.fault = fault
-        self.clock, self.rng = StillClock(), random.Random(seed)
-        self.store = Store.open(url, ENTITIES, fault=self._pass)
-        self.store.create_all()
+        store = Store.open(url, ENTITIES)
+        store.create_all()
+        self._begin(store, StillClock(), random.Random(seed), fault)
+
+    @classmethod
+    def on(cls, store: Store, clock: StillClock, rng: random.Random, fault: FaultPoint) -> Self:
+        """A world over an empty store that is there already."""
+        world = cls.__new__(cls)
+        world._begin(store, clock, rng, fault)
+        return world
+
+    def _begin(
+        self, store: Store, clock: StillClock, rng: random.Random, fault: FaultPoint
+    ) -> None:
+        self.store, self.clock, self.rng, self.fault = store, clock, rng, fault
+        store.fault = self._pass
         self.systems: dict[str, MemorySystem] = {}
         self.flows: dict[str, Flow] = {}
 
@@ -64,8 +83,7 @@ class World:
 
     def flow(self, name: str, connection: str, document: str, **settings: Any) -> Flow:
         """A flow over a mapping given as YAML."""
-        loaded = mapping.load(document, entities=ENTITIES)
-        compiled = mapping.compile(loaded, ENTITIES[loaded.entity])
+        compiled = _compiled(document)
         declared = FlowSettings(
             connection=connection, mapping=name, name=name, schedule="manual", **settings
         )
