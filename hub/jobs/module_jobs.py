@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 
 from hub.declare import Job
-from hub.jobs.work import next_time
+from hub.jobs.board import next_time
 from hub.store.tables import stamp
 from hub.sync.flow import Env
 

@@ -2,15 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from hub.errors import HubError
 from hub.store.session import Store
 from hub.store.tables import stamp
-from hub.sync.flow import Counts, Env, Flow, Run
+from hub.sync.flow import Counts, Env, Flow, Run, Work
+from hub.sync.leases import LeaseLostError
 from hub.sync.trial import refuse_broken_pins
 
 LIVE = ("queued", "running")
@@ -19,40 +31,43 @@ ORIGIN = "flow:{}"
 
 def request(env: Env, flow: Flow, *, trigger: str, full: bool) -> str:
     """Ask for a run; a run of the flow that is still live is that run.  Returns its id."""
-    run, state = _table(env, "run"), _table(env, "flow_state")
     with env.work("request", "hub") as work:
-        _ensure_state(work.connection, env.store, flow)
-        live = work.connection.execute(
-            select(run.c.id, run.c.full_read).where(run.c.flow == flow.name, run.c.state.in_(LIVE))
-        ).first()
-        if live is not None and (live.full_read or not full):
-            return str(live.id)
-        if live is not None:
-            work.connection.execute(
-                update(run)
-                .where(run.c.id == live.id)
-                .values(state="superseded", finished_at=work.at)
-            )
-        known = work.connection.execute(
-            select(state.c.cursor, state.c.last_rows).where(state.c.flow == flow.name)
-        ).one()
-        complete = full or (not flow.stream.cursor_column)
-        run_id = env.ids.new()
-        work.connection.execute(
-            run.insert().values(
-                id=run_id,
-                flow=flow.name,
-                state="queued",
-                phase="pull" if flow.settings.reads else "push",
-                full_read=bool(complete and known.last_rows),
-                cursor=None if complete else known.cursor,
-                trigger=trigger,
-                requested_at=work.at,
-                mapping_version=flow.mapping.version,
-                counts=dump(Counts().to_json()),
-            )
+        return request_in(env, work, flow, trigger=trigger, full=full)
+
+
+def request_in(env: Env, work: Work, flow: Flow, *, trigger: str, full: bool) -> str:
+    """The same within a transaction."""
+    run, connection = _table(env, "run"), work.connection
+    state = _ensure_state(connection, env.store, flow)
+    live = connection.execute(
+        select(run.c.id, run.c.full_read).where(run.c.flow == flow.name, run.c.state.in_(LIVE))
+    ).first()
+    if live is not None and (live.full_read or not full):
+        if trigger == "manual":  # a person waits for it, whoever asked first
+            connection.execute(update(run).where(run.c.id == live.id).values(trigger=trigger))
+        return str(live.id)
+    if live is not None:
+        _forget_seen(connection, env.store, live.id)
+        connection.execute(
+            update(run).where(run.c.id == live.id).values(state="superseded", finished_at=work.at)
         )
-        return run_id
+    complete = full or (not flow.stream.cursor_column)
+    run_id = env.ids.new()
+    connection.execute(
+        run.insert().values(
+            id=run_id,
+            flow=flow.name,
+            state="queued",
+            phase="pull" if flow.settings.reads else "push",
+            full_read=bool(complete and state["last_rows"]),
+            cursor=None if complete else state["cursor"],
+            trigger=trigger,
+            requested_at=work.at,
+            mapping_version=flow.mapping.version,
+            counts=dump(Counts().to_json()),
+        )
+    )
+    return run_id
 
 
 def admit(env: Env, flow: Flow) -> None:
@@ -75,26 +90,26 @@ def _admit(flow: Flow, row: Any) -> None:
         refuse_broken_pins(flow.name, flow.mapping, flow.pins)
 
 
-def _ensure_state(connection: Connection, store: Store, flow: Flow) -> None:
+def _ensure_state(connection: Connection, store: Store, flow: Flow) -> Mapping[str, Any]:
     """The flow's state row, with the version of the mapping that runs from now on."""
     state = store.metadata.tables["flow_state"]
     row = connection.execute(select(state).where(state.c.flow == flow.name)).first()
     _admit(flow, row)
+    version = {"identity": flow.identity, "mapping_version": flow.mapping.version}
     if row is None:
         connection.execute(
-            state.insert().values(
-                flow=flow.name,
-                source_id=flow.source_id,
-                identity=flow.identity,
-                mapping_version=flow.mapping.version,
-            )
+            state.insert().values(flow=flow.name, source_id=flow.source_id, **version)
         )
-    else:
-        connection.execute(
-            update(state)
-            .where(state.c.flow == flow.name)
-            .values(identity=flow.identity, mapping_version=flow.mapping.version)
-        )
+        return {"cursor": None, "last_rows": 0}
+    if any(getattr(row, name) != value for name, value in version.items()):
+        connection.execute(update(state).where(state.c.flow == flow.name).values(**version))
+    return dict(row._mapping)
+
+
+def _forget_seen(connection: Connection, store: Store, run_id: str) -> None:
+    """The read is over: what it met need not be kept."""
+    seen = store.metadata.tables["seen"]
+    connection.execute(delete(seen).where(seen.c.run_id == run_id))
 
 
 def live(env: Env, flow: str = "") -> list[Run]:
@@ -106,10 +121,18 @@ def live(env: Env, flow: str = "") -> list[Run]:
 def live_in(connection: Connection, store: Store, flow: str = "") -> list[Run]:
     """The same, as a transaction sees them."""
     run = store.metadata.tables["run"]
-    query = select(run).where(run.c.state.in_(LIVE)).order_by(run.c.requested_at, run.c.id)
-    if flow:
-        query = query.where(run.c.flow == flow)
-    return [_run(row._asdict()) for row in connection.execute(query)]
+    query, values = (_live_of(run), {"flow": flow}) if flow else (_live(run), {})
+    return [_run(row._asdict()) for row in connection.execute(query, values)]
+
+
+@lru_cache(maxsize=8)
+def _live(run: Table) -> Select[Any]:
+    return select(run).where(run.c.state.in_(LIVE)).order_by(run.c.requested_at, run.c.id)
+
+
+@lru_cache(maxsize=8)
+def _live_of(run: Table) -> Select[Any]:
+    return _live(run).where(run.c.flow == bindparam("flow"))
 
 
 def load_run(connection: Connection, store: Store, run_id: str) -> Run:
@@ -118,19 +141,36 @@ def load_run(connection: Connection, store: Store, run_id: str) -> Run:
 
 
 def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
-    """Keep how far the run is, in the transaction that did the work."""
-    table = store.metadata.tables["run"]
-    connection.execute(
-        update(table)
-        .where(table.c.id == run.id)
-        .values(
-            state=run.state,
-            phase=run.phase,
-            cursor=dump(run.cursor) if run.cursor is not None else None,
-            counts=dump({**run.counts.to_json(), "changed": run.changed}),
-            complete=run.complete,
+    """Keep how far the run is, in the transaction that did the work.
+
+    LeaseLostError if the run is over: a person asked for another one in its place.
+    """
+    done = connection.execute(
+        _save(store.metadata.tables["run"]),
+        {
+            "run_id": run.id,
+            "state": run.state,
+            "phase": run.phase,
+            "cursor": dump(run.cursor) if run.cursor is not None else None,
+            "counts": dump({**run.counts.to_json(), "changed": run.changed}),
+            "complete": run.complete,
+            "started_at": run.started_at or None,
+            "finished_at": None,
+            "error": None,
             **values,
-        )
+        },
+    )
+    if not done.rowcount:
+        raise LeaseLostError(run.id)
+
+
+@lru_cache(maxsize=8)
+def _save(run: Table) -> Update:
+    names = ("state", "phase", "cursor", "counts", "complete", "started_at", "finished_at", "error")
+    return (
+        update(run)
+        .where(run.c.id == bindparam("run_id"), run.c.state.in_(LIVE))
+        .values({name: bindparam(name) for name in names})
     )
 
 
@@ -143,80 +183,77 @@ def save_cursor(connection: Connection, store: Store, flow: str, cursor: Mapping
     )
 
 
-def finish(env: Env, run: Run, state: str, error: HubError | None = None) -> None:
+def finish(work: Work, flow: Flow, run: Run, state: str, error: HubError | None = None) -> None:
     """The run is over; what stopped it, if anything did, is kept with it."""
     run.state = state
-    with env.work("finish", "hub") as work:
-        links = work.store.metadata.tables["link"]
-        flow = env.flows[run.flow]
+    links, table = work.store.metadata.tables["link"], work.store.metadata.tables["flow_state"]
+    counts = run.counts
+    if run.full_read or counts.by["created"] or counts.written["created"] or counts.deleted:
         rows = work.connection.execute(
             select(func.count()).where(links.c.source_id == flow.source_id)
         ).scalar_one()
-        table = _table(env, "flow_state")
         work.connection.execute(
             update(table).where(table.c.flow == run.flow).values(last_rows=rows)
         )
-        save(
-            work.connection,
-            env.store,
-            run,
-            finished_at=work.at,
-            error=dump(error_json(error)) if error else None,
-        )
+    if run.full_read:
+        _forget_seen(work.connection, work.store, run.id)
+    save(
+        work.connection,
+        work.store,
+        run,
+        finished_at=work.at,
+        error=dump(error_json(error)) if error else None,
+    )
 
 
-def pause(env: Env, flow: Flow, error: HubError) -> None:
+def pause(work: Work, flow: Flow, error: HubError) -> None:
     """Nothing of the flow runs until somebody resumes it; its marks stay."""
-    state = _table(env, "flow_state")
-    with env.work("pause", "hub") as work:
-        values = {"state": "paused", "paused": dump({**error_json(error), "at": work.at})}
-        known = update(state).where(state.c.flow == flow.name).values(**values)
-        if not work.connection.execute(known).rowcount:  # it never ran
-            new = state.insert().values(flow=flow.name, source_id=flow.source_id, **values)
-            work.connection.execute(new)
+    state = work.store.metadata.tables["flow_state"]
+    values = {"state": "paused", "paused": dump({**error_json(error), "at": work.at})}
+    known = update(state).where(state.c.flow == flow.name).values(**values)
+    if not work.connection.execute(known).rowcount:  # it never ran
+        new = state.insert().values(flow=flow.name, source_id=flow.source_id, **values)
+        work.connection.execute(new)
 
 
 def resume(env: Env, flow: str, *, approved: int = 0) -> None:
     """Let the flow run again; *approved*: so many deletes or changes may pass the brake once."""
-    state = _table(env, "flow_state")
     with env.work("resume", "hub") as work:
-        work.connection.execute(
-            update(state)
-            .where(state.c.flow == flow)
-            .values(
-                state="active",
-                paused=dump({"approved": approved}) if approved else None,
-                attempts=0,
-                retry_at=None,
-            )
+        resume_in(work, flow, approved=approved)
+
+
+def resume_in(work: Work, flow: str, *, approved: int = 0) -> None:
+    """The same within a transaction."""
+    state = work.store.metadata.tables["flow_state"]
+    work.connection.execute(
+        update(state)
+        .where(state.c.flow == flow)
+        .values(
+            state="active",
+            paused=dump({"approved": approved}) if approved else None,
+            attempts=0,
+            retry_at=None,
         )
+    )
 
 
-def approved(connection: Connection, store: Store, flow: str) -> int:
-    """So many deletes or changes may pass the flow's brake once."""
-    state = store.metadata.tables["flow_state"]
-    paused = connection.execute(select(state.c.paused).where(state.c.flow == flow)).scalar()
-    return int(orjson.loads(paused).get("approved", 0)) if paused else 0
-
-
-def retry_later(env: Env, flow: str, at: datetime, *, attempt: bool) -> int:
-    """Not before *at* again; the number of attempts in a row that failed."""
-    state = _table(env, "flow_state")
-    with env.work("retry", "hub") as work:
-        known = work.connection.execute(
-            select(state.c.attempts).where(state.c.flow == flow)
-        ).scalar_one()
-        attempts = known + 1 if attempt else known
-        work.connection.execute(
-            update(state).where(state.c.flow == flow).values(attempts=attempts, retry_at=stamp(at))
-        )
-    return int(attempts)
+def retry_later(work: Work, flow: str, at: datetime, *, attempts: int) -> None:
+    """Not before *at* again; *attempts*: so many in a row have failed."""
+    state = work.store.metadata.tables["flow_state"]
+    work.connection.execute(
+        update(state).where(state.c.flow == flow).values(attempts=attempts, retry_at=stamp(at))
+    )
 
 
 def flow_row(env: Env, flow: str) -> Any:
-    state = _table(env, "flow_state")
     with env.store.read() as connection:
-        return connection.execute(select(state).where(state.c.flow == flow)).first()
+        return flow_row_in(connection, env.store, flow)
+
+
+def flow_row_in(connection: Connection, store: Store, flow: str) -> Any:
+    """The same, as a transaction sees it."""
+    state = store.metadata.tables["flow_state"]
+    return connection.execute(select(state).where(state.c.flow == flow)).first()
 
 
 def error_json(error: HubError) -> dict[str, Any]:

@@ -10,10 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cronsim import CronSim
-from sqlalchemy import func, select, update
-
-from hub.connector import Connector
+from hub.connector import Connector, Page
 from hub.errors import (
     AuthError,
     BusyError,
@@ -26,7 +23,7 @@ from hub.errors import (
     UnavailableError,
 )
 from hub.jobs import runs
-from hub.settings import parse_schedule
+from hub.jobs.board import Board, look, look_in, next_schedules, schedule
 from hub.store.tables import stamp
 from hub.sync import leases, pull, push, quarantine, send, sweep
 from hub.sync.flow import Counts, Env, Flow, Run, Work
@@ -43,8 +40,6 @@ RANGE = timedelta(seconds=20)
 """How long a job goes on with one read before it gives others a turn."""
 PUSH_CALLS = 10
 """How many calls' worth of marks a push leases at once."""
-SOON = timedelta(seconds=20)
-"""A run asked for by a person waits this long for what is to be tried again."""
 ATTEMPTS_BY_HAND = 3
 WAKE_ROUNDS = 20
 
@@ -65,76 +60,73 @@ class Jobs:
 
     def step(self, now: datetime, *, schedules: bool) -> datetime | None:
         """Do the most urgent piece of work; None if there was one, else when to look again."""
-        if schedules:
-            self.schedule(now)
+        board = look(self.env, self.order)
+        if schedules and schedule(self.env, self.order, board, now):
+            board = look(self.env, self.order)
         waits: list[datetime] = []
-        live = self._live_in_order()
-        for run in [r for r in live if r.phase == "pull"] + [r for r in live if r.phase != "pull"]:
-            wait = self._attempt(run, now, live)
+        for run in board.live:
+            wait = self._attempt(run, now, board)
             if wait is None:
                 return None
             waits.append(wait)
         if schedules:
-            waits += self._next_schedules()
+            waits += next_schedules(board)
         return min(waits, default=now + timedelta(seconds=5))
 
-    def _live_in_order(self) -> list[Run]:
-        rank = {name: i for i, name in enumerate(self.order)}
-        live = [r for r in runs.live(self.env) if r.flow in rank]
-        return sorted(live, key=lambda r: rank[r.flow])
-
-    def _attempt(self, run: Run, now: datetime, live: Sequence[Run]) -> datetime | None:
+    def _attempt(self, run: Run, now: datetime, board: Board) -> datetime | None:
         """Work on the run; None if something was done, else the time at which it can go on."""
-        flow = self.env.flows[run.flow]
-        state = runs.flow_row(self.env, run.flow)
+        flow, state = self.env.flows[run.flow], board.states[run.flow]
         if state.state == "paused" and run.trigger != "manual":
             return now + timedelta(minutes=1)
         if state.retry_at and state.retry_at > stamp(now):
             return datetime.fromisoformat(state.retry_at)
         if run.phase != "pull":
-            due = self._due_at(flow, now)
+            due = board.due_at(flow, now)
             if due is None:
-                return self._finish_if_quiet(run, live, now)
+                return self._finish_if_quiet(run, flow, now)
             if due > now:
                 return due
-        fence = self._lease(flow, now)
-        if fence is None:
+        leased = self._begin(run, flow, now)
+        if leased is None:
             return now + timedelta(seconds=0.5)
+        fence, run = leased
         try:
-            self._one(run, flow, fence)
+            if run.phase == "pull":
+                self.pull_range(run, flow, fence)
+            else:
+                self.push_batch(run, flow, fence)
         except LeaseLostError:
             pass
         except HubError as e:
-            self._failed(run, flow, e)
+            with suppress(LeaseLostError):
+                self._failed(run, flow, fence, e)
         finally:
             with suppress(HubError), self.env.store.write("release") as connection:
                 leases.release(connection, self.env.store, flow.source_id, fence)
         return None
 
-    def _one(self, run: Run, flow: Flow, fence: int) -> None:
-        if run.state == "queued":
-            self._begin(run)
-        if run.phase == "pull":
-            self.pull_range(run, flow, fence)
-        else:
-            self.push_batch(run, flow, fence)
-
-    def _begin(self, run: Run) -> None:
-        run.state = "running"
-        with self.env.work("begin", "hub") as work:
-            run.started_at = work.at
-            runs.save(work.connection, self.env.store, run, started_at=work.at)
-
-    def _lease(self, flow: Flow, now: datetime) -> int | None:
-        with self.env.store.write("lease") as connection:
-            return leases.acquire(
-                connection,
-                self.env.store,
+    def _begin(self, run: Run, flow: Flow, now: datetime) -> tuple[int, Run] | None:
+        """Take the lease of the run's source; its fence, and the run as it stands under it."""
+        env = self.env
+        with env.work("lease", "hub") as work:
+            fence = leases.acquire(
+                work.connection,
+                env.store,
                 flow.source_id,
                 owner=self.owner,
                 now=now,
-                length=self.env.settings.lease,
+                length=env.settings.lease,
             )
+            if fence is None:
+                return None
+            fresh = runs.load_run(work.connection, env.store, run.id)
+            if fresh.state not in runs.LIVE or fresh.phase != run.phase:
+                leases.release(work.connection, env.store, flow.source_id, fence)
+                return None
+            if fresh.state == "queued":
+                fresh.state, fresh.started_at = "running", work.at
+                runs.save(work.connection, env.store, fresh)
+            return fence, fresh
 
     def _confirm(self, work: Work, flow: Flow, fence: int) -> None:
         leases.confirm(
@@ -150,13 +142,6 @@ class Jobs:
 
     def pull_range(self, run: Run, flow: Flow, fence: int) -> None:
         """Read pages for a while; each is one transaction with its cursor.  Resumable at any page."""
-        with self.env.store.read() as connection:
-            store = self.env.store
-            total = connection.execute(
-                select(func.count())
-                .select_from(store.metadata.tables["link"])
-                .where(store.metadata.tables["link"].c.source_id == flow.source_id)
-            ).scalar_one()
         begun = run.counts.read > 0
         stream = flow.stream if begun else replace(flow.stream, overlap=flow.settings.overlap)
         remote = self._remote(flow)
@@ -165,7 +150,7 @@ class Jobs:
             for page in remote.pages(connector.read(stream, run.cursor)):
                 rows = prepare(flow, page.rows)
                 self.env.fault("pull:read")
-                taken = self._take_page(run, flow, fence, page, rows, total)
+                taken = self._take_page(run, flow, fence, page, rows)
                 self._follow(run, flow, connector, taken)
                 self._tell(run, "pull", run.counts.read, page.total)
                 if self.env.clock.monotonic() > until:
@@ -173,15 +158,14 @@ class Jobs:
         self._end_of_read(run, flow, fence)
 
     def _take_page(
-        self, run: Run, flow: Flow, fence: int, page: Any, rows: list[Incoming], total: int
+        self, run: Run, flow: Flow, fence: int, page: Page, rows: list[Incoming]
     ) -> Taken:
         with self.env.work("pull", runs.ORIGIN.format(flow.name), run.id) as work:
             self._confirm(work, flow, fence)
             run.counts.read += len(rows)
             run.counts.total = page.total
             taken = pull.take(self.env, work, flow, run, rows)
-            if total and not runs.approved(work.connection, self.env.store, flow.name):
-                sweep.brake_field(flow, run.changed, total)
+            sweep.brake_field(work, flow, run.changed)
             run.cursor = page.cursor
             runs.save(work.connection, self.env.store, run)
             if not run.full_read:
@@ -190,17 +174,17 @@ class Jobs:
 
     def _end_of_read(self, run: Run, flow: Flow, fence: int) -> None:
         """The read came to its end: take the deletes it proves, and go on to writing."""
-        complete, why = _is_complete(run, runs.flow_row(self.env, flow.name).last_rows)
         with self.env.work("sweep", runs.ORIGIN.format(flow.name), run.id) as work:
             self._confirm(work, flow, fence)
+            complete, why = True, ""
+            if run.full_read:
+                known = runs.flow_row_in(work.connection, self.env.store, flow.name)
+                complete, why = _is_complete(run, known.last_rows)
             quarantine.out_of_patience(work, flow, flow.settings.patience)
             if run.full_read and complete:
                 gone = sweep.not_met(work, flow, run)
-                total = sweep.count_links(work, flow)
-                approved = runs.approved(work.connection, self.env.store, flow.name)
-                sweep.brake(flow, gone, total, approved)
+                sweep.brake(work, flow, gone)
                 run.counts.deleted += sweep.apply(work, flow, gone)
-                sweep.forget(work, run)
             if run.full_read and run.cursor is not None:
                 runs.save_cursor(work.connection, self.env.store, flow.name, run.cursor)
             run.phase = "push" if flow.settings.writes else "done"
@@ -340,121 +324,73 @@ class Jobs:
         if failure is not None:
             raise failure
 
-    def _due_at(self, flow: Flow, now: datetime) -> datetime | None:
-        """When the flow's next mark can be handled, if that is soon."""
-        outbox = self.env.store.metadata.tables["outbox"]
-        query = select(func.min(outbox.c.due_at)).where(
-            outbox.c.flow == flow.name, outbox.c.state == "due"
-        )
-        with self.env.store.read() as connection:
-            first = connection.execute(query).scalar_one_or_none()
-        if first is None or not flow.settings.writes or not flow.settings.enabled:
-            return None
-        moment = datetime.fromisoformat(first)
-        return moment if moment <= now + SOON else None
-
     # ---------------------------------------------------------------------------------- finish
 
-    def _finish_if_quiet(self, run: Run, live: Sequence[Run], now: datetime) -> datetime | None:
+    def _finish_if_quiet(self, run: Run, flow: Flow, now: datetime) -> datetime | None:
         """End the run once no other live run can still make marks for it."""
-        busy = [
-            other
-            for other in live
-            if other.id != run.id
-            and (other.phase == "pull" or self._due_at(self.env.flows[other.flow], now))
-        ]
-        if busy:
-            return now + timedelta(seconds=0.2)
-        counts = run.counts
-        if not counts.check():
-            raise AssertionError(f"run {run.id} lost count: {counts.to_json()}")
-        partial = counts.by["quarantined"] or counts.written["rejected"]
-        if run.state == "queued":
-            self._begin(run)
-        runs.finish(self.env, run, "partial" if partial else "done")
-        with self.env.store.read() as connection:
-            approved = runs.approved(connection, self.env.store, run.flow)
-        if approved:
-            runs.resume(self.env, run.flow)
+        with self.env.work("finish", "hub") as work:
+            board = look_in(work.connection, self.env.store, self.order)
+            fresh = next((r for r in board.live if r.id == run.id), None)
+            if fresh is None:
+                return None
+            waits = [w for r in board.live if (w := self._makes_marks(r, fresh, board, now))]
+            if waits or leases.is_held(work.connection, self.env.store, flow.source_id, now):
+                return max(now + timedelta(seconds=0.2), min(waits, default=now))
+            if fresh.state == "queued":
+                fresh.started_at = work.at
+            counts = fresh.counts
+            if not counts.check():
+                raise AssertionError(f"run {run.id} lost count: {counts.to_json()}")
+            partial = counts.by["quarantined"] or counts.written["rejected"]
+            runs.finish(work, flow, fresh, "partial" if partial else "done")
+            if sweep.approved(work, flow):
+                runs.resume_in(work, run.flow)
         return None
 
-    def _failed(self, run: Run, flow: Flow, error: HubError) -> None:
-        """What the error's class says: again later, or stop and pause."""
-        now, by_hand = self.env.clock.now(), run.trigger == "manual"
-        fresh = self._reload(run)
-        match error:
-            case RateLimitError():
-                wait = error.retry_after or timedelta(seconds=30)
-                runs.retry_later(self.env, flow.name, now + wait, attempt=False)
-                if by_hand and wait > timedelta(minutes=2):
-                    runs.finish(self.env, fresh, "failed", error)
-            case UnavailableError() | BusyError() | StorageError():
-                state = runs.flow_row(self.env, flow.name)
-                attempts = runs.retry_later(
-                    self.env, flow.name, now + self._backoff(state.attempts), attempt=True
-                )
-                if by_hand and attempts >= ATTEMPTS_BY_HAND:
-                    runs.finish(self.env, fresh, "failed", error)
-                    runs.retry_later(self.env, flow.name, now, attempt=False)
-            case sweep.BrakeError() | AuthError() | ConfigError() | ProtocolError():
-                runs.pause(self.env, flow, error)
-                state_ = "paused" if isinstance(error, sweep.BrakeError) else "failed"
-                runs.finish(self.env, fresh, state_, error)
-            case _:
-                runs.finish(self.env, fresh, "failed", error)
+    def _makes_marks(self, other: Run, run: Run, board: Board, now: datetime) -> datetime | None:
+        """When the other run goes on, if it can still make marks for this one; else None."""
+        state = board.states[other.flow]
+        if other.id == run.id:
+            return board.due_at(self.env.flows[run.flow], now)
+        if state.state == "paused" and other.trigger != "manual":
+            return None
+        if other.phase != "pull" and not board.due_at(self.env.flows[other.flow], now):
+            return None
+        return datetime.fromisoformat(state.retry_at) if state.retry_at else now
 
-    def _reload(self, run: Run) -> Run:
-        """The run as committed: what the failed transaction counted did not happen."""
-        with self.env.store.read() as connection:
-            return runs.load_run(connection, self.env.store, run.id)
+    def _failed(self, run: Run, flow: Flow, fence: int, error: HubError) -> None:
+        """What the error's class says: again later, or stop and pause."""
+        with self.env.work("failed", "hub", run.id) as work:
+            self._confirm(work, flow, fence)
+            # the run as committed: what the failed transaction counted did not happen
+            fresh = runs.load_run(work.connection, self.env.store, run.id)
+            attempts = runs.flow_row_in(work.connection, self.env.store, flow.name).attempts
+            by_hand, now = fresh.trigger == "manual", work.moment
+            match error:
+                case RateLimitError():
+                    wait = error.retry_after or timedelta(seconds=30)
+                    runs.retry_later(work, flow.name, now + wait, attempts=attempts)
+                    if by_hand and wait > timedelta(minutes=2):
+                        runs.finish(work, flow, fresh, "failed", error)
+                case UnavailableError() | BusyError() | StorageError():
+                    wait = self._backoff(attempts)
+                    attempts += 1
+                    if by_hand and attempts >= ATTEMPTS_BY_HAND:
+                        runs.finish(work, flow, fresh, "failed", error)
+                        wait = timedelta(0)
+                    runs.retry_later(work, flow.name, now + wait, attempts=attempts)
+                case sweep.BrakeError() | AuthError() | ConfigError() | ProtocolError():
+                    runs.pause(work, flow, error)
+                    state = "paused" if isinstance(error, sweep.BrakeError) else "failed"
+                    runs.finish(work, flow, fresh, state, error)
+                case _:
+                    runs.finish(work, flow, fresh, "failed", error)
 
     def _backoff(self, attempts: int) -> timedelta:
         """Exponential, with full jitter."""
         retry = self.env.settings.retry
         ceiling: timedelta = min(retry.cap, retry.base * 2 ** min(attempts, 20))
         return ceiling * self.env.rng.uniform(0.5, 1.0)
-
-    # -------------------------------------------------------------------------------- schedule
-
-    def schedule(self, now: datetime) -> None:
-        """Ask for the runs whose time has come: one each, however long nobody looked."""
-        state = self.env.store.metadata.tables["flow_state"]
-        for name in self.order:
-            flow = self.env.flows[name]
-            if not flow.settings.enabled:
-                continue
-            row = runs.flow_row(self.env, name)
-            due = row is None or (row.next_at is not None and row.next_at <= stamp(now))
-            due_full = row is not None and row.next_full_at and row.next_full_at <= stamp(now)
-            if row is not None and row.next_at is None and row.next_full_at is None:
-                due = parse_schedule(flow.settings.schedule).every is not None
-            marked = self._due_at(flow, now) is not None
-            if due or due_full or marked:
-                self._ask(flow, full=bool(due_full))
-            if row is None or due or due_full or row.next_at is None:
-                values = {
-                    "next_at": next_time(flow.settings.schedule, now),
-                    "next_full_at": next_time(flow.settings.full_schedule, now),
-                }
-                with self.env.work("schedule", "hub") as work:
-                    work.connection.execute(
-                        update(state).where(state.c.flow == name).values(**values)
-                    )
-
-    def _ask(self, flow: Flow, *, full: bool) -> None:
-        """Ask for a run; a flow whose mapping may not run is paused, and the others go on."""
-        try:
-            runs.request(self.env, flow, trigger="schedule", full=full)
-        except HubError as e:
-            state = runs.flow_row(self.env, flow.name)
-            if state is None or state.state != "paused":
-                runs.pause(self.env, flow, e)
-
-    def _next_schedules(self) -> list[datetime]:
-        state = self.env.store.metadata.tables["flow_state"]
-        with self.env.store.read() as connection:
-            rows = connection.execute(select(state.c.next_at, state.c.next_full_at)).all()
-        return [datetime.fromisoformat(t) for row in rows for t in row if t]
 
     # ------------------------------------------------------------------------------------ small
 
@@ -479,11 +415,3 @@ def _is_complete(run: Run, last_rows: int) -> tuple[bool, str]:
     if last_rows and not counts.read:
         return False, f"it was empty, where {last_rows} rows were known"
     return True, ""
-
-
-def next_time(schedule: str, now: datetime) -> str | None:
-    """When a schedule is due next, as the tables keep it; None: never by itself."""
-    parsed = parse_schedule(schedule)
-    if parsed.every is not None:
-        return stamp(now + parsed.every)
-    return stamp(next(CronSim(parsed.cron, now))) if parsed.cron else None

@@ -68,6 +68,13 @@ def confirm(
         raise LeaseLostError(source_id)
 
 
+def is_held(connection: Connection, store: Store, source_id: int, now: datetime) -> bool:
+    """Whether some worker is at the source."""
+    source = store.metadata.tables["source"]
+    row = connection.execute(source.select().where(source.c.id == source_id)).one()
+    return bool(row.lease_until and row.lease_until > stamp(now) and not is_dead(row.lease_owner))
+
+
 def release(connection: Connection, store: Store, source_id: int, fence: int) -> None:
     source = store.metadata.tables["source"]
     connection.execute(

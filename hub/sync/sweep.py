@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from hub.errors import HubError
 from hub.store import records
-from hub.store.types import dump
+from hub.store.types import dump, load
 from hub.sync import journal
 from hub.sync.flow import Flow, Run, Work
 from hub.sync.journal import Proposal
@@ -86,9 +86,22 @@ def _without_replaced(work: Work, flow: Flow, run: Run, gone: Sequence[Gone]) ->
     return [g for g in gone if g.record_id not in seconds]
 
 
-def brake(flow: Flow, gone: Sequence[Gone], total: int, approved: int) -> None:
-    """BrakeError if so many deletes need a person's word; *approved*: as many were allowed."""
-    limit = max(flow.settings.brake.count, int(flow.settings.brake.share * total), approved)
+def approved(work: Work, flow: Flow) -> int:
+    """So many deletes or changes may pass the flow's brake once."""
+    state = work.store.metadata.tables["flow_state"]
+    paused = work.connection.execute(
+        select(state.c.paused).where(state.c.flow == flow.name)
+    ).scalar()
+    return int(load(paused).get("approved", 0)) if paused else 0
+
+
+def brake(work: Work, flow: Flow, gone: Sequence[Gone]) -> None:
+    """BrakeError if so many deletes need a person's word."""
+    settings = flow.settings.brake
+    if len(gone) <= settings.count:
+        return
+    total = count_links(work, flow)
+    limit = max(settings.count, int(settings.share * total), approved(work, flow))
     if len(gone) > limit:
         shown = ", ".join(g.external_id for g in gone[:5])
         raise BrakeError(
@@ -104,11 +117,15 @@ def brake(flow: Flow, gone: Sequence[Gone], total: int, approved: int) -> None:
         )
 
 
-def brake_field(flow: Flow, changed: dict[str, int], total: int) -> None:
+def brake_field(work: Work, flow: Flow, changed: dict[str, int]) -> None:
     """BrakeError if the run changes one field in too large a share of the records."""
-    limit = max(flow.settings.brake.count, int(flow.settings.brake.field_share * total))
+    settings = flow.settings.brake
+    if max(changed.values(), default=0) <= settings.count:
+        return
+    total = count_links(work, flow)
+    limit = max(settings.count, int(settings.field_share * total))
     for name, count in sorted(changed.items()):
-        if count > limit:
+        if count > limit and not approved(work, flow):
             raise BrakeError(
                 "flow {flow!r}: the run would change {field!r} in more than {limit} of {total}"
                 " records",
@@ -225,9 +242,3 @@ def _asked(work: Work, flow: Flow, ids: Sequence[str]) -> set[str]:
         )
         found.update(row[0] for row in work.connection.execute(query))
     return found
-
-
-def forget(work: Work, run: Run) -> None:
-    """The read is over: what it met need not be kept."""
-    seen = work.store.metadata.tables["seen"]
-    work.connection.execute(delete(seen).where(seen.c.run_id == run.id))

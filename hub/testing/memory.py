@@ -24,7 +24,6 @@ from hub.connector import (
 from hub.errors import HubError, UnavailableError
 from hub.seams import Clock
 
-
 Apply = Callable[[Change], WriteResult]
 
 
@@ -122,7 +121,7 @@ class MemoryConnector(Connector):
         pass
 
     def check(self) -> str:
-        self._call()
+        self._call("check")
         return "Memory, signed in as nobody"
 
     def discover(self) -> Iterator[Stream]:

@@ -85,7 +85,7 @@ class World:
         """A flow over a mapping given as YAML."""
         compiled = _compiled(document)
         declared = FlowSettings(
-            connection=connection, mapping=name, name=name, schedule="manual", **settings
+            connection=connection, mapping=name, name=name, **{"schedule": "manual", **settings}
         )
         source_id = self._source(connection, declared.stream or compiled.stream)
         self.flows[name] = Flow(

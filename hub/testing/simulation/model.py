@@ -61,7 +61,7 @@ class Model:
             return
         known, ends = {w.id for w in writes}, set(tokens(final))
         over = self.superseded(writes)
-        for id_ in sorted(ends - known - {DEFAULT}):
+        if ends - known - {DEFAULT}:
             yield f"{code}.{column} is {final!r}, which nobody wrote"
         for w in writes:
             if w.id in ends or w.id in over or w.id in told or w.id in self.excused:

@@ -87,7 +87,8 @@ class _Verdict:
             yield f"a mark of {mark['flow']} is left: {mark['state']} {mark['record_id']}"
         for parked in rows_of(self.sim, "parked"):
             if parked["state"] == "open":
-                yield f"{parked['flow']}: {parked['kind']} {parked['direction']} is left: {parked['problems']}"
+                what = f"{parked['kind']} {parked['direction']}"
+                yield f"{parked['flow']}: {what} is left: {parked['problems']}"
         for conflict in rows_of(self.sim, "conflict"):
             if conflict["state"] == "open":
                 yield f"a conflict is left: {conflict['field']}"
@@ -114,9 +115,9 @@ class _Verdict:
         for id_ in folded:
             yield f"I5: the journal knows a record that no table has: {id_}"
         for line in self.link_rows:
-            state = links.pop((line["source_id"], line["external_id"]), ("", ""))
-            if state != (line["record_id"], line["state"]):
-                yield f"I5: link {line['external_id']} is {line['state']}, the journal says {state}"
+            known = links.pop((line["source_id"], line["external_id"]), ("", ""))
+            if known != (line["record_id"], line["state"]):
+                yield f"I5: link {line['external_id']} is {line['state']}, the journal says {known}"
         for key, (_, state) in links.items():
             yield f"I5: the journal knows a link that is not there: {key} {state}"
 
@@ -196,7 +197,7 @@ class _Verdict:
     def writes(self) -> Iterator[str]:
         told = self._told()
         for record in self.record.values():
-            code = record.values.get("customer_code")
+            code = str(record.values.get("customer_code"))
             if record.entity != "party" or code in self.sim.model.deleted:
                 continue
             for name, column in COLUMN_OF.items():
@@ -297,7 +298,5 @@ def _says(our: Any, their: Any) -> bool:
     if isinstance(our, dict) and isinstance(their, dict):
         return all(our.get(k) == v for k, v in their.items())
     if isinstance(our, list) and isinstance(their, list) and len(our) == len(their):
-        return all(
-            isinstance(o, dict) and _says(o, t) for o, t in zip(our, their, strict=True)
-        )
+        return all(isinstance(o, dict) and _says(o, t) for o, t in zip(our, their, strict=True))
     return our in (None, "", [], {}) and their in (None, "", [], {})

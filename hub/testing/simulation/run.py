@@ -1,8 +1,8 @@
 """One history from its seed: the storm, the calm after it, and the verdict.
 
-    outcome = simulate(42)
-    outcome.violations      # what the oracle found; empty: every invariant holds
-    outcome.events          # what happened, in order
+outcome = simulate(42)
+outcome.violations      # what the oracle found; empty: every invariant holds
+outcome.events          # what happened, in order
 """
 
 import random
@@ -104,7 +104,14 @@ class Simulation:
             counts_rows=plan.counts_rows,
         )
         system.wire = BadWire(self, plan)
-        common: dict[str, Any] = {"direction": plan.direction, "deletes": plan.deletes}
+        common: dict[str, Any] = {
+            "direction": plan.direction,
+            "deletes": plan.deletes,
+            "brake": plan.brake,
+        }
+        common["schedule"] = f"every {self.scenario.every}s"
+        if plan.full:
+            common["full_schedule"] = f"every {self.scenario.every * 2}s"
         mappings = {"customers": scenario.customer_mapping(plan)}
         if self.scenario.orders:
             mappings |= {"products": scenario.PRODUCT, "orders": scenario.ORDER}

@@ -46,8 +46,8 @@ class SystemPlan:
     lag: timedelta
     counts_rows: bool
     direction: str = "both"
-    deletes: Deletes = Deletes()
-    brake: Brake = Brake()
+    deletes: Deletes = field(default_factory=Deletes)
+    brake: Brake = field(default_factory=Brake)
     full: bool = False
 
     def normalise(self, row: Row) -> Row:
@@ -69,7 +69,8 @@ class Scenario:
     orders: bool
     deletes: float
     late_commits: bool
-    kinds: Mapping[str, float] = field(default_factory=dict)
+    every: int
+    """Seconds between two runs of a flow."""
 
 
 def draw(seed: int) -> Scenario:
@@ -94,6 +95,7 @@ def draw(seed: int) -> Scenario:
         orders=orders,
         deletes=rng.choice((0.0, 0.0, 0.15)),
         late_commits=rng.random() < 0.3,
+        every=rng.choice((30, 45, 60)),
     )
 
 

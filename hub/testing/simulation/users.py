@@ -145,7 +145,9 @@ class Users:
         total = sum((line["amount"] for line in lines), Decimal(0))
         amounts = [line["amount"] for line in lines]
         states.append({"mark": f"m{len(states)}", "total": total, "amounts": amounts})
-        self._put(name, ORDERS, {**base, "mark": states[-1]["mark"], "total": total, "lines": lines})
+        self._put(
+            name, ORDERS, {**base, "mark": states[-1]["mark"], "total": total, "lines": lines}
+        )
 
     def _lines(self, system: MemorySystem) -> list[dict[str, Any]]:
         products = sorted(system.rows(PRODUCTS))
@@ -212,5 +214,3 @@ class Steward:
         if ids:
             self.sim.note("steward", f"replays {len(ids)} of quarantine")
             steward.quarantine_replay(env, self.sim.world.jobs("steward"), ids, None)
-
-
