@@ -40,9 +40,13 @@ def request_in(env: Env, work: Work, flow: Flow, *, trigger: str, full: bool) ->
     run, connection = _table(env, "run"), work.connection
     state = _ensure_state(connection, env.store, flow)
     live = connection.execute(
-        select(run.c.id, run.c.full_read).where(run.c.flow == flow.name, run.c.state.in_(LIVE))
+        select(run.c.id, run.c.full_read, run.c.phase, run.c.trigger).where(
+            run.c.flow == flow.name, run.c.state.in_(LIVE)
+        )
     ).first()
-    if live is not None and (live.full_read or not full):
+    # A run that has done its reading makes room: what it has yet to write, the next one writes.
+    reads_again = live and flow.settings.reads and live.phase != "pull" and live.trigger != "manual"
+    if live is not None and (live.full_read or not full) and not reads_again:
         if trigger == "manual":  # a person waits for it, whoever asked first
             connection.execute(update(run).where(run.c.id == live.id).values(trigger=trigger))
         return str(live.id)
@@ -59,7 +63,7 @@ def request_in(env: Env, work: Work, flow: Flow, *, trigger: str, full: bool) ->
             flow=flow.name,
             state="queued",
             phase="pull" if flow.settings.reads else "push",
-            full_read=bool(complete and state["last_rows"]),
+            full_read=complete and _has_links(connection, env.store, flow),
             cursor=None if complete else state["cursor"],
             trigger=trigger,
             requested_at=work.at,
@@ -104,6 +108,13 @@ def _ensure_state(connection: Connection, store: Store, flow: Flow) -> Mapping[s
     if any(getattr(row, name) != value for name, value in version.items()):
         connection.execute(update(state).where(state.c.flow == flow.name).values(**version))
     return dict(row._mapping)
+
+
+def _has_links(connection: Connection, store: Store, flow: Flow) -> bool:
+    """Without any, a full read is a first load, and has no deletes to find."""
+    link = store.metadata.tables["link"]
+    query = select(link.c.id).where(link.c.source_id == flow.source_id).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _forget_seen(connection: Connection, store: Store, run_id: str) -> None:
@@ -187,14 +198,10 @@ def finish(work: Work, flow: Flow, run: Run, state: str, error: HubError | None 
     """The run is over; what stopped it, if anything did, is kept with it."""
     run.state = state
     links, table = work.store.metadata.tables["link"], work.store.metadata.tables["flow_state"]
-    counts = run.counts
-    if run.full_read or counts.by["created"] or counts.written["created"] or counts.deleted:
-        rows = work.connection.execute(
-            select(func.count()).where(links.c.source_id == flow.source_id)
-        ).scalar_one()
-        work.connection.execute(
-            update(table).where(table.c.flow == run.flow).values(last_rows=rows)
-        )
+    rows = work.connection.execute(
+        select(func.count()).where(links.c.source_id == flow.source_id)
+    ).scalar_one()
+    work.connection.execute(update(table).where(table.c.flow == run.flow).values(last_rows=rows))
     if run.full_read:
         _forget_seen(work.connection, work.store, run.id)
     save(

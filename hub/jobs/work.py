@@ -179,7 +179,7 @@ class Jobs:
             complete, why = True, ""
             if run.full_read:
                 known = runs.flow_row_in(work.connection, self.env.store, flow.name)
-                complete, why = _is_complete(run, known.last_rows)
+                complete, why = _is_complete(run, known.last_rows - sweep.approved(work, flow))
             quarantine.out_of_patience(work, flow, flow.settings.patience)
             if run.full_read and complete:
                 gone = sweep.not_met(work, flow, run)
@@ -195,7 +195,8 @@ class Jobs:
                 "flow {flow!r}: the full read is not complete: {why}; no delete was taken from it",
                 flow=flow.name,
                 why=why,
-                hint="Check the source, then run `hub sync --full` again.",
+                hint="Check the source, then run `hub sync --full` again.  If it is really empty,"
+                " `hub flows resume` with --approve says so.",
             )
 
     # -- what a page leads to
@@ -412,6 +413,6 @@ def _is_complete(run: Run, last_rows: int) -> tuple[bool, str]:
     counts = run.counts
     if counts.total is not None and counts.read < counts.total:
         return False, f"{counts.read} rows of {counts.total} arrived"
-    if last_rows and not counts.read:
+    if last_rows > 0 and not counts.read:
         return False, f"it was empty, where {last_rows} rows were known"
     return True, ""

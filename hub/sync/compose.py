@@ -43,7 +43,7 @@ def compose(env: Env, work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
 def _send_again(m: Mark) -> None:
     assert m.intent is not None
     m.reuse, m.op, m.sent = str(m.intent["id"]), "create", load(str(m.intent["sent"]))
-    m.version, m.intent = int(m.intent["version"]), None
+    m.version, m.sent_at, m.intent = int(m.intent["version"]), str(m.intent["at"]), None
 
 
 def _decide(flow: Flow, m: Mark, frozen: frozenset[str]) -> None:

@@ -104,6 +104,8 @@ def close(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
         if m.outcome == "resend" and not _may_resend(work, flow, m):
             m.outcome = "lost"
             continue
+        if m.reuse and m.outcome == "rejected" and (m.unproven or not _may_resend(work, flow, m)):
+            continue
         id_ = str(m.intent["id"]) if m.intent is not None else m.key
         if m.outcome == "unread" and m.result is not None:
             work.connection.execute(
@@ -120,6 +122,5 @@ def close(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
 
 def _may_resend(work: Work, flow: Flow, m: Mark) -> bool:
     """A create that nobody can see may still be on its way, as long as the connector says."""
-    assert m.intent is not None
-    sent_at = datetime.fromisoformat(str(m.intent["at"]))
+    sent_at = datetime.fromisoformat(str(m.intent["at"]) if m.intent else m.sent_at)
     return sent_at + flow.capabilities.settle <= work.moment

@@ -44,7 +44,8 @@ class Proposal:
     """A change somebody wants.  `record` as it is now (version 0: to be created); `changes` by
     stored field, None clears; `envelope` by name.  `entity`: the view it is proposed through.
 
-    `op` is create, update, archive, delete, revive, link or unlink; the last two may change nothing.
+    `op` is create, update, archive, delete, revive, link, unlink or forget (the link is dropped);
+    the last three may change nothing.
     `flow`: the flow it came from, which is told only if it `differs` from the result.  `strict`: a
     person's change, which may not skip states; a sync reports what has happened elsewhere.
     `reason`: what decided, where neither a policy nor the row alone did: "match code", "undo RUN".

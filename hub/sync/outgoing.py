@@ -32,6 +32,10 @@ class Mark:
     reuse: str = ""
     """The key of an idempotent create whose outcome is unknown: it is sent again under it."""
 
+    sent_at: str = ""
+    unproven: bool = False
+    """A refusal that does not say what became of the first sending."""
+
     @property
     def key(self) -> str:
         return self.change.key if self.change else ""

@@ -16,7 +16,7 @@ from hub.errors import Problem
 from hub.store import bulk, records
 from hub.store.tables import stamp
 from hub.store.types import dump
-from hub.sync import intents, journal, quarantine
+from hub.sync import intents, journal, quarantine, sweep
 from hub.sync.compose import compose
 from hub.sync.flow import Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
@@ -63,8 +63,9 @@ def settle(env: Env, work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) ->
     for m in marks:
         if m.result is not None:
             unread = m.result.outcome == "applied" and m.stored is None and m.op != "delete"
+            m.unproven = m.outcome != "resend"
             m.outcome = "unread" if unread else m.result.outcome
-        elif m.change is not None:
+        elif m.change is not None and not m.outcome:
             m.outcome = "lost"
     made = [m for m in marks if m.outcome in ("applied", "looked", "unread") and m.op != "delete"]
     _link_created(work, flow, made)
@@ -213,12 +214,7 @@ def _finish(work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) -> None:
         _count(run, m)
         if m.waits_for:
             _delay(work, flow, m, state="waiting")
-        elif m.outcome in ("applied", "unchanged"):
-            if m.op == "delete":
-                _ghost(work, flow, m)
-            done.append(m)
-        elif m.outcome == "gone":
-            _ghost(work, flow, m)
+        elif m.outcome in ("applied", "unchanged", "gone"):
             done.append(m)
         elif m.outcome in ("conflict", "resend", "looked"):
             _delay(work, flow, m, state="due", later=m.attempts > 2)
@@ -227,6 +223,9 @@ def _finish(work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) -> None:
             _delay(work, flow, m, state="parked")
         else:
             _delay(work, flow, m, state="due", later=True)
+    sweep.lose(work, flow, [m for m in done if m.link and m.op == "delete"], wanted=True)
+    gone = [m for m in done if m.link and m.op != "delete" and m.outcome == "gone"]
+    sweep.lose(work, flow, gone, wanted=False)
     if done:
         work.connection.execute(
             delete(outbox).where(
@@ -306,10 +305,3 @@ def _unpark(work: Work, flow: Flow, record_ids: Collection[str]) -> None:
             )
             .values(state="resolved", last_at=work.at)
         )
-
-
-def _ghost(work: Work, flow: Flow, m: Mark) -> None:
-    if m.link is None:
-        return
-    table = work.store.metadata.tables["link"]
-    work.connection.execute(update(table).where(table.c.id == m.link.id).values(state="ghost"))

@@ -8,7 +8,6 @@ from typing import Any
 
 from hub.connector import Connector, WriteResult
 from hub.errors import RejectedError
-from hub.store.types import load
 from hub.sync.flow import Env, Flow
 from hub.sync.outgoing import Mark
 
@@ -26,6 +25,7 @@ def send(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark]) -> N
     if fresh:
         _write(flow, connector, fresh)
         env.fault("push:written")
+        _look_behind(flow, connector, fresh)
         _read_back(flow, connector, fresh)
 
 
@@ -63,6 +63,15 @@ def _read_back(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
             m_.stored = row
 
 
+def _look_behind(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
+    """A create that is refused when it is sent again may have been made by the first sending."""
+    for m in marks:
+        if m.reuse and m.result is not None and m.result.outcome == "rejected":
+            _look_for_create(flow, connector, m)
+            if m.stored is not None:
+                m.result = None
+
+
 def _look(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
     """Settle unknown outcomes by looking: never by sending again."""
     updates = {
@@ -81,8 +90,7 @@ def _look(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
 
 
 def _look_for_create(flow: Flow, connector: Connector, m: Mark) -> None:
-    assert m.intent is not None
-    keys = _search_keys(flow, load(str(m.intent["sent"])))
+    keys = _search_keys(flow, m.values)
     if not keys or not flow.capabilities.fetch_by_columns:
         m.outcome = "unknown"
         return

@@ -16,6 +16,7 @@ from hub.store.types import dump, load
 from hub.sync import journal
 from hub.sync.flow import Flow, Run, Work
 from hub.sync.journal import Proposal
+from hub.sync.outgoing import Mark
 
 
 class BrakeError(HubError):
@@ -163,8 +164,27 @@ def apply(work: Work, flow: Flow, gone: Sequence[Gone]) -> int:
     return len(proposals)
 
 
-def _proposal(work: Work, flow: Flow, g: Gone, record: records.Record, policy: str) -> Proposal:
-    base = Proposal(
+def lose(work: Work, flow: Flow, marks: Sequence[Mark], *, wanted: bool) -> None:
+    """Rows that a write found gone, or (*wanted*) took away: their links end.
+
+    One that somebody deleted while an edit was on its way to it is for a person to decide, unless
+    the flow says that deletes there do not matter here.
+    """
+    found = [
+        Gone(m.link.id, m.link.external_id, m.record_id)
+        for m in marks
+        if m.link is not None and m.record is not None and m.link.state == "active"
+    ]
+    if not wanted and flow.settings.deletes.inbound not in ("ignore", "detach"):
+        _ask(work, flow, found)
+        return
+    _save_ghosts(work, [g.link_id for g in found])
+    at = {m.record_id: m.record for m in marks if m.record is not None}
+    journal.apply(work, [_unlink(flow, g, at[g.record_id]) for g in found])
+
+
+def _unlink(flow: Flow, g: Gone, record: records.Record) -> Proposal:
+    return Proposal(
         record,
         flow.entity,
         op="unlink",
@@ -172,6 +192,10 @@ def _proposal(work: Work, flow: Flow, g: Gone, record: records.Record, policy: s
         source_id=flow.source_id,
         external_id=g.external_id,
     )
+
+
+def _proposal(work: Work, flow: Flow, g: Gone, record: records.Record, policy: str) -> Proposal:
+    base = _unlink(flow, g, record)
     if policy == "archive":
         base.op, base.envelope = "archive", {"active": False}
         status = flow.entity.field.get("status")

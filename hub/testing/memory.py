@@ -67,6 +67,9 @@ class MemorySystem:
     lag: timedelta = timedelta(0)
     counts_rows: bool = False
     ids: int = 0
+    reading_since: dict[str, datetime] = field(default_factory=dict)
+    read_through: dict[str, datetime] = field(default_factory=dict)
+    """By stream, when the last reading that came to its end began: all that was there was shown."""
     born: dict[str, datetime] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     """Idempotent creates: the change's key → the row's."""
@@ -131,6 +134,8 @@ class MemoryConnector(Connector):
 
     def read(self, stream: Stream, cursor: Cursor | None) -> Iterator[Page]:
         after = (cursor["modified"], cursor["id"]) if cursor else ("", "")
+        if not cursor or stream.overlap:
+            self.system.reading_since[stream.name] = self.system.clock.now()
         if cursor and stream.overlap:
             moment = datetime.fromisoformat(after[0]) - stream.overlap
             after = (_moment(moment), "")
@@ -142,6 +147,8 @@ class MemoryConnector(Connector):
             page = copy.deepcopy(rest[: self.capabilities.read_page])
             self.system.wire.answer("read")
             if not page:
+                since = self.system.reading_since[stream.name]
+                self.system.read_through[stream.name] = since
                 return
             after = (page[-1]["modified"], page[-1][self.system.key])
             total = len(everything) if self.system.counts_rows and cursor is None else None

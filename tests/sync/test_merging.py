@@ -1,5 +1,6 @@
 """Two records become one and two again: links, references and pending writes follow."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from hub.errors import HubError
 from hub.model import ENTITIES
 from hub.store import records
-from hub.sync import steward
+from hub.sync import leases, steward
 from hub.sync.identity import merge_records, unmerge_records
 from hub.sync.identity.survival import Choice
 from hub.testing.world import CUSTOMER
@@ -274,9 +275,10 @@ def test_the_code_of_a_merged_record_leads_to_the_survivor(shop):
 
 def test_a_worker_in_the_middle_of_its_work_keeps_the_merge_waiting(shop):
     one, other = two_adas(shop)
-    jobs = shop.world.jobs()
-    flow = shop.world.flows["erp-customers"]
-    assert jobs._lease(flow, shop.world.clock.now()) is not None
+    store, source = shop.world.store, shop.world.flows["erp-customers"].source_id
+    now, length = shop.world.clock.now(), timedelta(seconds=7)
+    with store.write() as connection:
+        assert leases.acquire(connection, store, source, owner="w", now=now, length=length)
 
     with pytest.raises(HubError, match="being synced"):
         merge(shop.world, one, other)

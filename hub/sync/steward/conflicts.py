@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from hub.entity import Field
 from hub.errors import HubError, NotFoundError
 from hub.store import records
 from hub.store.records import Record
@@ -80,8 +81,11 @@ def _resolve_field(
     entity, top = env.store.entities[row.entity], row.field.split(".")[0].split("[")[0]
     theirs = load(row.theirs)
     chosen = theirs if choice == "theirs" else value
-    changes = {} if choice == "ours" else {entity.column(top): chosen}
-    _agree(work, row, top, theirs)
+    column, declared = entity.column(top), entity.field.get(top)
+    below = row.field[len(top) :]
+    now = record.values.get(column)
+    changes = {} if choice == "ours" else {column: _placed(declared, now, below, chosen)}
+    _agree(work, row, top, declared, theirs)
     proposal = Proposal(record, entity, changes)
     refused = journal.apply(work, [proposal])
     if refused:
@@ -93,15 +97,34 @@ def _resolve_field(
     journal.mark(work, [(row.flow, record.id, record.version)])
 
 
-def _agree(work: Any, row: Row[Any], field: str, theirs: Any) -> None:
+def _placed(declared: Field | None, value: Any, path: str, new: Any) -> Any:
+    """The value of a field with *new* at the path below it: ".city", or "[2].qty" in a list."""
+    if not path or declared is None:
+        return new
+    if path.startswith("."):
+        name, parts = path[1:], dict(value or {})
+        parts[name] = new
+        return {k: v for k, v in parts.items() if v is not None} or None
+    key, _, rest = path[1:].partition("]")
+    items = []
+    for item in value or []:
+        if str(item.get(declared.key)) == key:
+            placed = _placed(Field.object(key, declared.fields), item, rest, new)
+            items += [placed] if placed else []
+        else:
+            items.append(item)
+    return items or None
+
+
+def _agree(work: Any, row: Row[Any], field: str, declared: Field | None, theirs: Any) -> None:
     """The base is now what they hold: the decision is an edit on top of it."""
-    if row.field != field:
-        return
     link = work.store.metadata.tables["link"]
     clause = (link.c.source_id == row.source_id, link.c.external_id == row.external_id)
     stored = work.connection.execute(select(link.c.id, link.c.shadow).where(*clause)).first()
     if stored is not None:
-        shadow = {**(load(stored.shadow) or {}), field: theirs}
+        shadow = load(stored.shadow) or {}
+        base = _placed(declared, shadow.get(field), row.field[len(field) :], theirs)
+        shadow = {**shadow, field: base}
         work.connection.execute(
             update(link).where(link.c.id == stored.id).values(shadow=dump(shadow), row_hash=None)
         )
@@ -113,14 +136,15 @@ def _resolve_delete(env: Env, work: Any, row: Row[Any], record: Record, choice: 
     clause = (link.c.source_id == row.source_id, link.c.external_id == row.external_id)
     if choice == "theirs":
         work.connection.execute(update(link).where(*clause).values(state="ghost"))
-        journal.apply(
-            work,
-            [
-                Proposal(
-                    record, env.store.entities[row.entity], op="archive", envelope={"active": False}
-                )
-            ],
+        gone = Proposal(
+            record,
+            env.store.entities[row.entity],
+            op="archive",
+            envelope={"active": False},
+            source_id=row.source_id,
+            external_id=row.external_id,
         )
+        journal.apply(work, [gone])
         return
     work.connection.execute(link.delete().where(*clause))
     journal.apply(
@@ -129,7 +153,7 @@ def _resolve_delete(env: Env, work: Any, row: Row[Any], record: Record, choice: 
             Proposal(
                 record,
                 env.store.entities[row.entity],
-                op="unlink",
+                op="forget",
                 source_id=row.source_id,
                 external_id=row.external_id,
             )

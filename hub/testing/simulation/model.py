@@ -34,6 +34,8 @@ class Model:
     excused: set[int] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     """Codes of customers that a user deleted somewhere."""
+    raced: set[str] = field(default_factory=set)
+    """Codes that a user and the hub gave to new rows of one system at the same time."""
     removed: set[int] = field(default_factory=set)
     """Tags that a user took away."""
     codes: list[str] = field(default_factory=list)

@@ -134,7 +134,8 @@ class _Verdict:
             for link in self.link_rows:
                 if link["source_id"] != flow.source_id or link["state"] != "active":
                     continue
-                if link["external_id"] not in there:
+                ignored = flow.settings.deletes.inbound == "ignore"
+                if link["external_id"] not in there and not ignored:
                     yield f"{flow.name}: row {link['external_id']} is gone, its link is active"
         yield from self._missing()
 
@@ -143,7 +144,7 @@ class _Verdict:
         linked = {(r["source_id"], r["record_id"]) for r in self.link_rows}
         for record in self.record.values():
             code = record.values.get("customer_code") or record.values.get("code")
-            if not record.active or record.deleted_at or code in self.sim.model.deleted:
+            if not record.active or record.deleted_at or code in self._beyond():
                 continue
             for flow in self.world.flows.values():
                 if flow.stored == record.entity and (flow.source_id, record.id) not in linked:
@@ -198,7 +199,7 @@ class _Verdict:
         told = self._told()
         for record in self.record.values():
             code = str(record.values.get("customer_code"))
-            if record.entity != "party" or code in self.sim.model.deleted:
+            if record.entity != "party" or code in self._beyond():
                 continue
             for name, column in COLUMN_OF.items():
                 final = record.values.get(name)
@@ -221,9 +222,14 @@ class _Verdict:
 
     def _same_customer(self) -> Iterator[str]:
         """I2: a code names one record."""
+        beyond = self._beyond()
         codes = [r.values.get("customer_code") for r in self.record.values() if r.entity == "party"]
-        for code in sorted({c for c in codes if c and codes.count(c) > 1}):
+        for code in sorted({c for c in codes if c and codes.count(c) > 1} - beyond):
             yield f"I2: {code} is {codes.count(code)} records"
+
+    def _beyond(self) -> set[str]:
+        """Codes of which nothing can be promised: deleted somewhere, or made twice at once."""
+        return self.sim.model.deleted | self.sim.model.raced
 
     # -- I8, I9: orders are whole, and money is conserved
 

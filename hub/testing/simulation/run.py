@@ -87,7 +87,7 @@ class Simulation:
         self.crashes, self.pauses, self.lives = drawn.crashes, drawn.pauses, 0
         self.model = model.Model()
         self.outcome = Outcome(drawn.seed)
-        self.creates: dict[tuple[str, str, str], int] = {}
+        self.creates: dict[tuple[str, str], int] = {}
         self.users, self.admin, self.steward = Users(self), Admin(self), Steward(self)
         for plan in drawn.systems:
             self._connect(plan)
@@ -225,10 +225,22 @@ class Simulation:
 
     def _count_create(self, name: str, change: Change, result: WriteResult) -> None:
         code = str(change.values.get("code"))
-        key = (name, "", code)
+        key = (name, code)
         self.creates[key] = self.creates.get(key, 0) + 1
-        if self.creates[key] > 1 and code not in self.model.deleted:
+        if code in self.model.deleted | self.model.raced:
+            return
+        system = self.world.systems[name]
+        stream = {"P": "products", "O": "orders"}.get(code[0], "customers")
+        rows = [r for r in system.rows(stream).values() if r["code"] == code]
+        if self.creates[key] > 1:
             self.outcome.violations.append(f"I2: {code} was created twice in {name}")
+        elif len(rows) > 1:
+            born = min(system.born[r["id"]] for r in rows)
+            shown = system.read_through.get(stream)
+            if shown and born < shown:
+                text = f"I2: {code} was created in {name}, where the hub had been shown it"
+                self.outcome.violations.append(text)
+            self.model.raced.add(code)
 
     def _overwritten(
         self, name: str, change: Change, old: dict[str, Any], new: dict[str, Any]
@@ -253,7 +265,7 @@ class Simulation:
         self.note("storm", "ends")
         self.stage.play(self.clock.moment + timedelta(hours=1))
         for cycle in range(CYCLES):
-            self.admin.resume()
+            self.admin.resume(approve=1000)
             self.steward.decide()
             before = self._pulse()
             self._cycle(full=cycle >= 2)

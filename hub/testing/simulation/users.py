@@ -192,7 +192,7 @@ class Admin:
     def resume(self, *, approve: int = 0) -> None:
         for name in self.sim.world.flows:
             row = runs.flow_row(self.sim.world.env, name)
-            if row is not None and (row.state == "paused" or approve):
+            if row is not None and row.state == "paused":
                 self.sim.note("admin", f"resumes {name}")
                 runs.resume(self.sim.world.env, name, approved=approve)
 
