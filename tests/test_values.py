@@ -33,6 +33,7 @@ from hub.values import (
     partial_date,
     person_key,
     phone_number,
+    phones,
     reach,
     round_half_up,
     texts,
@@ -111,7 +112,7 @@ def test_a_rule_raises_nothing_but_value_error_and_its_result_is_a_fixed_point(r
 
 TEMPLATES = {
     text
-    for module in (identifiers, numbers, reach, texts, times)
+    for module in (identifiers, numbers, phones, reach, texts, times)
     for text in vars(module).values()
     if isinstance(text, str) and text.count("{") == 1 and "{value!r}" in text
 }
@@ -449,18 +450,42 @@ def test_what_cannot_be_dialled_from_anywhere_is_refused(text, region, message):
         phone_number(text, region)
 
 
-def test_the_fast_path_of_phone_numbers_agrees_with_the_library():
-    rng = random.Random(7)
-    samples = [f"1{rng.randrange(3, 10)}{rng.randrange(10**9):09d}" for _ in range(300)]
-    e164 = [f"+1{rng.randrange(2, 10)}{rng.randrange(10**9):09d}" for _ in range(200)]
-    for text, region in (
-        [(s, "CN") for s in samples]
-        + [("+86" + s, None) for s in samples]
-        + [(s, None) for s in e164]
-    ):
-        number = phonenumbers.parse(text, region)
-        expected = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        assert phone_number(text, region) == expected
+def by_the_library(text, region):
+    try:
+        return phones._parsed.__wrapped__(text, region)
+    except ValueError as e:
+        return e.args
+
+
+def digits(rng, length):
+    """Any, or such as prefixes are made of; now and then with a space or dash between."""
+    some = rng.choice(("0123456789", "0123456789", "0115"))
+    return "".join(rng.choice(some) + (rng.choice(" -") if rng.random() < 0.1 else "")
+                   for _ in range(length)).rstrip(" -")  # fmt: skip
+
+
+def test_numbers_put_together_without_the_library_are_what_it_makes_of_them():
+    rng, short = random.Random(7), {"+": 0, "0": 0}
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS)
+    written = [f"+{code} {digits(rng, length)}" for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+               for length in range(4, 13) for _ in range(4)]  # fmt: skip
+    written += [f"0{digits(rng, length)}" for length in range(5, 13) for _ in range(900)]
+    written += [f"1{rng.randrange(2, 10)}{digits(rng, 9)}" for _ in range(900)]
+    for text in written:
+        region = rng.choice([None, "CN", "US", *regions])
+        try:
+            found = phone_number(text, region)
+        except ValueError as e:
+            found = e.args
+        assert found == by_the_library(text, region), (text, region)
+        plain = (
+            phones._plain_international(text)
+            if text[0] == "+"
+            else region and text[0] == "0" and phones._plain_national(text, region)
+        )
+        short[text[0]] = short.get(text[0], 0) + bool(plain)
+    assert short["+"] > 1000, "the short way for international numbers was hardly gone"
+    assert short["0"] > 300, "the short way for national numbers was hardly gone"
 
 
 @pytest.mark.parametrize(

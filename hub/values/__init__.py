@@ -18,7 +18,8 @@ from hub.values.numbers import (
     parse_decimal,
     round_half_up,
 )
-from hub.values.reach import country_code, country_codes, email_address, phone_number
+from hub.values.phones import phone_number
+from hub.values.reach import country_code, country_codes, email_address
 from hub.values.texts import clean_text, fold
 from hub.values.times import date_text, instant_from_epoch_ms, instant_text, partial_date
 
