@@ -53,6 +53,12 @@ class Cell:
         empty = self._empty()
         null = MISSING if self.ignores_blank or self._has_default() else None
         if path.simple and path.column:
+            if (
+                type(self.lens) is Lens
+                and kinds.is_plain_text(self.field)
+                and not self.ignores_blank
+            ):
+                return _text_reader(path.column, get, null)
             return _column_reader(path.column, get, null, empty, self.ignores_blank)
         read = _path_reader(path, get, null, empty)
         return self._unless_blank(read)
@@ -139,6 +145,20 @@ def _column_reader(
         return MISSING if value is None or value == "" else value
 
     return read_some
+
+
+def _text_reader(column: str, get: Callable[[Any], Any], null: Any) -> Read:
+    """Most columns are texts that mean themselves: shorter still."""
+
+    def read(row: Any, outer: Any) -> Any:
+        raw = row.get(column, MISSING)
+        if raw.__class__ is str:
+            return raw if raw.isascii() and raw.isprintable() else get(raw)
+        if raw is None:
+            return null
+        return raw if raw is MISSING else get(raw)
+
+    return read
 
 
 def _path_reader(path: Path, get: Callable[[Any], Any], null: Any, empty: Any) -> Read:
@@ -453,10 +473,14 @@ class Cells:
                 continue
             if value is MISSING:
                 continue
-            if sub:
-                set_part(values, cell.place, value)
-            else:
+            if not sub:
                 values[top] = value
+            elif len(sub) > 1:
+                set_part(values, cell.place, value)
+            elif top in values:
+                values[top][sub[0]] = value
+            else:
+                values[top] = {sub[0]: value}
         for cell in self._musts:
             found = part_of(values, cell.place) if cell.sub else values.get(cell.top)
             if found is None or found is MISSING or found == "":

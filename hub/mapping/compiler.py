@@ -75,6 +75,7 @@ class FieldMapping:
         self._keys = [parse_path(k) for k in document.key]
         self._only_key = _plain_column(document.key)
         self._modified = parse_path(document.modified) if document.modified else None
+        self._modified_column = _plain_column((document.modified,) if document.modified else ())
         self._zone = document.defaults.zone
         cells = [build_cell(s, entity.fields, document.defaults) for s in document.rows]
         self.cells = Cells(cells)
@@ -107,6 +108,10 @@ class FieldMapping:
         """When the row was changed there; None where the column is no time (a counter)."""
         if self._modified is None:
             return None
+        if self._modified_column:
+            value = row.get(self._modified_column)
+            if type(value) is str and len(value) > 10 and not value.isdigit():
+                return instant_text(value, self._zone or "UTC")
         value = self._modified.get(row)
         if value in (None, "", MISSING) or isinstance(value, int | float | bytes):
             return None

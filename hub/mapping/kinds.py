@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -89,9 +89,14 @@ def _text_reader(field: Field, defaults: Defaults) -> Reader:
         return _normal_reader(field, defaults)
 
     def read(value: Any) -> str:
-        return clean_text(value) if type(value) is str else as_text(value, zone)
+        return clean_text(value) if value.__class__ is str else as_text(value, zone)
 
     return read
+
+
+def is_plain_text(field: Field) -> bool:
+    """A text whose normal form is itself, cleaned."""
+    return field.kind == "text" and not field.normal
 
 
 # Others are kept as given when they have no normal form: a record is not worth less for a bad
@@ -104,7 +109,7 @@ def _normal_reader(field: Field, defaults: Defaults) -> Reader:
     enforced, zone = field.normal in _ENFORCED, defaults.zone
 
     def read(value: Any) -> str:
-        text = as_text(value, zone)
+        text = clean_text(value) if value.__class__ is str else as_text(value, zone)
         if not text:
             return text
         try:
@@ -123,7 +128,7 @@ def normal_form(name: str, region: str | None) -> Callable[[str], str]:
     rule: Callable[..., str] = getattr(rules, name)
     if len(inspect.signature(rule).parameters) == 1:
         return rule
-    return lambda text: rule(text, region)
+    return partial(rule, region=region)
 
 
 def write_as(text: str, old: Any) -> Any:

@@ -29,6 +29,7 @@ from hub.mapping.lens import (
 from hub.mapping.paths import MISSING
 from hub.mapping.problems import LensError
 from hub.mapping.spec import RowSpec
+from hub.values import clean_text
 
 __all__ = ["KEEPING", "LENSES", "LOSSLESS", "ONE_WAY", "Lens"]
 
@@ -588,7 +589,7 @@ class _NormalLens(Lens):
         raise NotImplementedError
 
     def read(self, value: Any) -> Any:
-        text = as_text(value)
+        text = clean_text(value) if value.__class__ is str else as_text(value)
         if not text:
             return text
         try:

@@ -14,9 +14,7 @@ MAX_PLACES = 64
 """Digits a decimal may have on either side of the point: twice the widest column."""
 
 _EXACT = Context(prec=4 * MAX_PLACES)
-_is_normal_decimal = re.compile(
-    r"-?(?:[1-9][0-9]{0,63}(?:\.[0-9]{0,63}[1-9])?|0\.[0-9]{0,63}[1-9])|0"
-).fullmatch
+_is_plain_decimal = re.compile(r"-?(?:[1-9][0-9]{0,40}|0)(?:\.[0-9]{1,20})?").fullmatch
 _is_decimal = re.compile(
     r"[+-]?(?:[0-9]{1,200}(?:\.[0-9]{0,200})?|\.[0-9]{1,200})(?:[eE][+-]?[0-9]{1,9})?"
 ).fullmatch
@@ -33,8 +31,8 @@ def decimal_text(value: str | int | float | Decimal) -> str:
     """
     kind = type(value)
     if kind is str:
-        if _is_normal_decimal(value):  # type: ignore[arg-type]
-            return value  # type: ignore[return-value]
+        if _is_plain_decimal(value):  # type: ignore[arg-type]
+            return _without_zeros(value)  # type: ignore[arg-type]
     elif kind is int and -_SMALL < value < _SMALL:  # type: ignore[operator]
         return str(value)
     return _plain(_decimal(value))
@@ -87,10 +85,16 @@ def _places(number: Decimal) -> int:
 
 
 def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
+    return _without_zeros(f"{number:f}")
+
+
+def _without_zeros(text: str) -> str:
+    """Plain notation without what says nothing: 12.50, 12.0 and -0."""
+    if text[-1] != "0":
+        return text
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return text
+    return text if text != "-0" else "0"
 
 
 def round_half_up(value: Decimal, digits: int) -> Decimal:

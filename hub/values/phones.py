@@ -1,7 +1,7 @@
 """Phone numbers in normal form, by the rules of libphonenumber.
 
 Parsing takes that library 50 times as long as all else that is done to a number.  So a number that
-is written plainly (digits, single spaces and dashes) is put together from the same metadata in
+is written plainly (digits, spaces, dashes, brackets, points) is put together from the same metadata in
 a few steps, as long as none of the library's special cases can apply to it; the tests compare both.
 """
 
@@ -15,13 +15,13 @@ from typing import Any
 import phonenumbers
 
 NOT_PHONE = "not a phone number: {value!r}"
+LONG = 60
 LOCAL_PHONE = "a phone number without area or country code: {value!r}"
 
 # Mobiles of China and numbers of North America in E.164: long enough to leave nothing to parse.
 # 179xx is a carrier prefix in China, not a mobile.
 _e164_match = re.compile(r"\+86(?!179)1[3-9][0-9]{9}|\+1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
 _cn_mobile_match = re.compile(r"(?!179)1[3-9][0-9]{9}").fullmatch
-_international_match = re.compile(r"\+[1-9][0-9]*(?:[ -][0-9]+)*").fullmatch
 _national_match = re.compile(r"0[1-9][0-9]*(?:[ -][0-9]+)?").fullmatch
 _extension_words = re.compile(r"\s*(?:转接|轉接|转|轉|分机号?|分機號?)\s*[:：]?\s*(?=[0-9])")
 # 021-58881234-801: the third part is an extension in China, and libphonenumber does not know.
@@ -47,26 +47,26 @@ def phone_number(text: str, region: str | None) -> str:
 
 
 def _plain_international(text: str) -> str | None:
-    """+86 21 4642-5096; None where the number needs a closer look."""
-    if not _international_match(text):
-        return None
+    """+86 21 4642-5096; None where the number needs a closer look, ValueError where it is none."""
     digits = text[1:].replace(" ", "").replace("-", "")
+    if not digits.isdigit():
+        digits = digits.replace("(", "").replace(")", "").replace(".", "")
+    if not digits.isdigit() or digits[0] == "0" or len(text) > LONG or not digits.isascii():
+        return None
     for length in (1, 2, 3):
         plan = _plan_of_code(digits[:length])
         if plan is not None:
-            return f"+{digits}" if plan.takes(digits[length:]) else None
+            return plan.international(digits[length:])
     return None
 
 
 def _plain_national(text: str, region: str) -> str | None:
-    """021-46425096: a national prefix 0 and a number with its area code."""
+    """021-46425096: a national prefix and a number with its area code."""
     if not _national_match(text):
         return None
     plan = _plan_of_region(region)
     digits = text.replace(" ", "").replace("-", "")
-    if plan is None or plan.leads_abroad(digits) or not plan.drops_zero(digits):
-        return None
-    return f"+{plan.code}{digits[1:]}" if len(digits) - 1 in plan.lengths else None
+    return None if plan is None or plan.abroad(digits) else plan.without_prefix(digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +75,30 @@ class _Plan:
 
     code: str
     lengths: frozenset[int]
+    local_lengths: frozenset[int]
     prefix: Callable[[str], Any]
-    abroad: Callable[[str], Any]
-    whole: Callable[[str], Any]
     transforms: bool
+    """What the prefix becomes is more than nothing."""
+    whole: Callable[[str], Any]
+    abroad: Callable[[str], Any]
 
-    def takes(self, number: str) -> bool:
-        """Of a possible length, and without a prefix that might be dropped."""
-        return len(number) in self.lengths and not self.prefix(number)
+    def international(self, number: str) -> str | None:
+        if self.prefix(number):
+            return self.without_prefix(number)
+        length = len(number)
+        if length in self.lengths:
+            return f"+{self.code}{number}"
+        if not 2 < length < 18 or self.code == "86":
+            return None
+        raise ValueError(LOCAL_PHONE if length in self.local_lengths else NOT_PHONE)
 
-    def leads_abroad(self, digits: str) -> bool:
-        return bool(self.abroad(digits))
-
-    def drops_zero(self, digits: str) -> bool:
-        """The number begins with the national prefix 0, and is none with it."""
-        found = self.prefix(digits)
-        return bool(found and found.end() == 1 and not self.transforms and not self.whole(digits))
+    def without_prefix(self, number: str) -> str | None:
+        """The number behind its national prefix; None where it is not sure that it has one."""
+        found = self.prefix(number)
+        if not found or self.transforms or self.whole(number):
+            return None
+        rest = number[found.end() :]
+        return f"+{self.code}{rest}" if len(rest) in self.lengths else None
 
 
 @cache
@@ -111,17 +119,21 @@ def _plan_of_region(region: str) -> _Plan | None:
 
 def _plan(region: str) -> _Plan:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert metadata is not None
     general = metadata.general_desc
-    lengths = frozenset(general.possible_length) - frozenset(general.possible_length_local_only)
+    assert general is not None
+    local_lengths = frozenset(general.possible_length_local_only)
+    lengths = frozenset(general.possible_length) - local_lengths
     if metadata.country_code == 86:  # what libphonenumber calls possible has no area code
         lengths = frozenset(n for n in lengths if n > 8)
     return _Plan(
         str(metadata.country_code),
         lengths,
+        local_lengths,
         re.compile(metadata.national_prefix_for_parsing or "(?!)").match,
-        re.compile(metadata.international_prefix or "(?!)").match,
-        re.compile(general.national_number_pattern or "(?!)").fullmatch,
         bool(metadata.national_prefix_transform_rule),
+        re.compile(general.national_number_pattern or "(?!)").fullmatch,
+        re.compile(metadata.international_prefix or "(?!)").match,
     )
 
 

@@ -17,8 +17,8 @@ def clean_text(text: str) -> str:
     """
     if not isinstance(text, str):
         raise ValueError(NOT_TEXT)
-    if text.isascii() and text.isprintable():
-        return text
+    if text.isprintable() and (text.isascii() or unicodedata.is_normalized("NFC", text)):
+        return text  # what is printable is not unwanted
     if _unwanted.search(text):
         text = _without_unwanted(text)
     return unicodedata.normalize("NFC", text)

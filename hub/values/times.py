@@ -18,6 +18,9 @@ _instant_match = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,]([0-9]{1,9}))?"
     r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 ).fullmatch
+_normal_instant_match = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
+).fullmatch
 _partial_match = re.compile(r"(?:([0-9]{4})|-)-([0-9]{2})(?:-([0-9]{2}))?").fullmatch
 
 
@@ -70,10 +73,21 @@ def instant_text(value: str | datetime, zone: str | None = None) -> str:
     put back is the first.  Digits beyond the microsecond are cut.
     """
     if isinstance(value, str):
-        return _instant_of_text(value, zone)
+        return value if _is_normal_instant(value) else _instant_of_text(value, zone)
     if not isinstance(value, datetime):
         raise ValueError(NOT_INSTANT)
     return _instant(value, zone)
+
+
+def _is_normal_instant(text: str) -> bool:
+    """Whether it is like "2025-03-01T00:30:00Z" and exists."""
+    if not _normal_instant_match(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(8192)
