@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, sele
 
 from hub.entity import Entity, Field
 from hub.store import bulk
+from hub.store.among import among
 from hub.store.session import Store
 
 IN_LIMIT = 1000
@@ -44,13 +45,14 @@ def load(
     """The records with these ids, by id; `lock` holds them until the transaction ends (PostgreSQL)."""
     table = store.tables[entity]
     found: dict[str, Record] = {}
-    for some in chunks(sorted(ids)):
-        query = select(table).where(table.c.id.in_(some))
-        if lock and store.dialect == "postgresql":
-            query = query.order_by(table.c.id).with_for_update()
-        for row in connection.execute(query):
-            record = _record(entity, table, row)
-            found[record.id] = record
+    if not ids:
+        return found
+    query = select(table).where(among(table.c.id, ids))
+    if lock and store.dialect == "postgresql":
+        query = query.order_by(table.c.id).with_for_update()
+    for row in connection.execute(query):
+        record = _record(entity, table, row)
+        found[record.id] = record
     for part in _lists(store, entity):
         _load_items(connection, store.tables[f"{entity}_{part.name}"], part, found)
     return found
@@ -63,14 +65,13 @@ def find(
     table = store.tables[entity.stored]
     column: ColumnElement[str] = func.lower(table.c[entity.column(name)])
     found: dict[str, list[str]] = {}
-    for some in chunks(sorted({v.lower() for v in values})):
-        query = (
-            select(column, table.c.id)
-            .where(column.in_(some), table.c.deleted_at.is_(None))
-            .order_by(table.c.id)
-        )
-        for value, record_id in connection.execute(query):
-            found.setdefault(value, []).append(record_id)
+    query = (
+        select(column, table.c.id)
+        .where(among(column, {v.lower() for v in values}), table.c.deleted_at.is_(None))
+        .order_by(table.c.id)
+    )
+    for value, record_id in connection.execute(query):
+        found.setdefault(value, []).append(record_id)
     return found
 
 
@@ -148,24 +149,23 @@ def _load_items(
     connection: Connection, table: Table, part: Field, found: Mapping[str, Record]
 ) -> None:
     names = [f.name for f in part.fields]
-    for some in chunks(sorted(found)):
-        query = (
-            select(table)
-            .where(table.c.record_id.in_(some))
-            .order_by(table.c.record_id, table.c.position)
-        )
-        for row in connection.execute(query):
-            stored = row._mapping
-            item = {name: stored[name] for name in names if stored[name] is not None}
-            found[stored["record_id"]].values.setdefault(part.name, []).append(item)
+    query = (
+        select(table)
+        .where(among(table.c.record_id, found))
+        .order_by(table.c.record_id, table.c.position)
+    )
+    for row in connection.execute(query):
+        stored = row._mapping
+        item = {name: stored[name] for name in names if stored[name] is not None}
+        found[stored["record_id"]].values.setdefault(part.name, []).append(item)
 
 
 def _save_items(
     connection: Connection, table: Table, part: Field, records: Sequence[Record], *, new: bool
 ) -> None:
     if not new:
-        for some in chunks([record.id for record in records]):
-            connection.execute(delete(table).where(table.c.record_id.in_(some)))
+        ids = {record.id for record in records}
+        connection.execute(delete(table).where(among(table.c.record_id, ids)))
     names = [f.name for f in part.fields]
     rows = [
         [record.id, position, *[item.get(name) for name in names]]

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from hub.store import bulk, records
+from hub.store import bulk
+from hub.store.among import among
 from hub.store.tables import stamp
 from hub.store.types import dump, load
 from hub.sync.flow import Flow, Work
@@ -25,12 +26,11 @@ def open_conflicts(work: Work, source_id: int, ids: Collection[str]) -> dict[str
     """Fields that wait for a steward, by record id, between this source and the hub."""
     table = work.store.metadata.tables["conflict"]
     found: dict[str, set[str]] = {}
-    for some in records.chunks(sorted(ids)):
-        query = select(table.c.record_id, table.c.field).where(
-            table.c.state == "open", table.c.source_id == source_id, table.c.record_id.in_(some)
-        )
-        for record_id, path in work.connection.execute(query):
-            found.setdefault(record_id, set()).add(path.split(".")[0].split("[")[0])
+    query = select(table.c.record_id, table.c.field).where(
+        table.c.state == "open", table.c.source_id == source_id, among(table.c.record_id, ids)
+    )
+    for record_id, path in work.connection.execute(query):
+        found.setdefault(record_id, set()).add(path.split(".")[0].split("[")[0])
     return {k: frozenset(v) for k, v in found.items()}
 
 
@@ -93,14 +93,15 @@ def recent_changes(work: Work, rows: Iterable[Incoming]) -> Mapping[str, list[di
     ids = [r.record.id for r in rows if r.record and r.record.version > OSCILLATION_TURNS]
     table = work.store.metadata.tables["journal"]
     found: dict[str, list[dict[str, Any]]] = {}
-    for some in records.chunks(sorted(ids)):
-        query = (
-            select(table.c.record_id, table.c.changes)
-            .where(table.c.record_id.in_(some), table.c.at > limit, table.c.op == "update")
-            .order_by(table.c.seq)
-        )
-        for record_id, changes in work.connection.execute(query):
-            found.setdefault(record_id, []).append(load(changes))
+    if not ids:
+        return found
+    query = (
+        select(table.c.record_id, table.c.changes)
+        .where(among(table.c.record_id, ids), table.c.at > limit, table.c.op == "update")
+        .order_by(table.c.seq)
+    )
+    for record_id, changes in work.connection.execute(query):
+        found.setdefault(record_id, []).append(load(changes))
     return found
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from hub.store import bulk, records
+from hub.store import bulk
+from hub.store.among import among
 from hub.store.types import dump, load
 from hub.sync.flow import Flow, Work
 from hub.sync.merge import is_spelling
@@ -31,14 +32,11 @@ def open_intents(work: Work, flow: Flow, ids: Collection[str]) -> dict[str, Mapp
     """The intents of these records whose outcome is unknown, by record id."""
     table = work.store.metadata.tables["intent"]
     found: dict[str, Mapping[str, Any]] = {}
-    for some in records.chunks(sorted(ids)):
-        query = select(table).where(
-            table.c.source_id == flow.source_id,
-            table.c.state == "open",
-            table.c.record_id.in_(some),
-        )
-        for row in work.connection.execute(query):
-            found[row.record_id] = row._asdict()
+    query = select(table).where(
+        table.c.source_id == flow.source_id, table.c.state == "open", among(table.c.record_id, ids)
+    )
+    for row in work.connection.execute(query):
+        found[row.record_id] = row._asdict()
     return found
 
 
@@ -114,10 +112,9 @@ def close(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
         if state:
             states.setdefault(state, []).append(id_)
     for state, ids in states.items():
-        for some in records.chunks(ids):
-            work.connection.execute(
-                update(table).where(table.c.id.in_(some)).values(state=state, settled_at=work.at)
-            )
+        work.connection.execute(
+            update(table).where(among(table.c.id, ids)).values(state=state, settled_at=work.at)
+        )
 
 
 def _may_resend(work: Work, flow: Flow, m: Mark) -> bool:

@@ -15,6 +15,7 @@ from hub.errors import Problem
 from hub.model.lifecycle import move
 from hub.model.schema import check
 from hub.store import bulk, records
+from hub.store.among import among, there_is
 from hub.store.records import Record
 from hub.store.types import dump
 from hub.sync.flow import Flow, Work
@@ -97,12 +98,13 @@ def mark(work: Work, marks: Iterable[tuple[str, str, int]]) -> None:
 def wake(work: Work, record_ids: Collection[str]) -> None:
     """Marks that wait for one of these records to have a row can go on."""
     outbox = work.store.metadata.tables["outbox"]
-    for some in records.chunks(sorted(record_ids)):
-        work.connection.execute(
-            update(outbox)
-            .where(outbox.c.waits_for.in_(some), outbox.c.state == "waiting")
-            .values(state="due", due_at=work.at, waits_for=None)
-        )
+    if not record_ids or not there_is(work.connection, outbox.c.waits_for > ""):
+        return
+    work.connection.execute(
+        update(outbox)
+        .where(among(outbox.c.waits_for, record_ids), outbox.c.state == "waiting")
+        .values(state="due", due_at=work.at, waits_for=None)
+    )
 
 
 def _moves(p: Proposal) -> bool:

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from hub.store import records
-from hub.store.records import chunks
+from hub.store.among import among
 from hub.store.session import Store
 from hub.store.types import load
 
@@ -50,12 +49,11 @@ def links_of_rows(
     link = store.metadata.tables["link"]
     columns = [link.c[name] for name in _NARROW]
     found: dict[str, Link] = {}
-    for some in chunks(sorted(external_ids)):
-        query = select(*columns).where(
-            link.c.source_id == source_id, link.c.external_id.in_(some), link.c.part == ""
-        )
-        for row in connection.execute(query):
-            found[row[1]] = Link(*row)
+    query = select(*columns).where(
+        link.c.source_id == source_id, among(link.c.external_id, external_ids), link.c.part == ""
+    )
+    for row in connection.execute(query):
+        found[row[1]] = Link(*row)
     return found
 
 
@@ -63,14 +61,14 @@ def load_shadows(connection: Connection, store: Store, links: Iterable[Link]) ->
     """Complete the links with shadow, what was sent, and the row."""
     by_id = {link.id: link for link in links}
     table = store.metadata.tables["link"]
-    ids = sorted(by_id)
-    for start in range(0, len(ids), records.IN_LIMIT):
-        query = select(table.c.id, table.c.shadow, table.c.sent, table.c.row).where(
-            table.c.id.in_(ids[start : start + records.IN_LIMIT])
-        )
-        for row_id, shadow, sent, row in connection.execute(query):
-            found = by_id[row_id]
-            found.shadow, found.sent, found.row = load(shadow), load(sent) or {}, row
+    if not by_id:
+        return
+    query = select(table.c.id, table.c.shadow, table.c.sent, table.c.row).where(
+        among(table.c.id, by_id)
+    )
+    for row_id, shadow, sent, row in connection.execute(query):
+        found = by_id[row_id]
+        found.shadow, found.sent, found.row = load(shadow), load(sent) or {}, row
 
 
 def links_of_records(
@@ -81,17 +79,16 @@ def links_of_records(
     link = store.metadata.tables["link"]
     columns = [link.c[name] for name in (*_NARROW, "shadow", "sent", "row")]
     found: dict[str, Link] = {}
-    for some in chunks(sorted(record_ids)):
-        query = select(*columns).where(
-            link.c.source_id == source_id,
-            link.c.record_id.in_(some),
-            link.c.part == "",
-            link.c.state != "merged",
-        )
-        for row in connection.execute(query):
-            link_ = Link(*row[:-3])
-            link_.shadow, link_.sent, link_.row = load(row.shadow), load(row.sent) or {}, row.row
-            found[link_.record_id] = link_
+    query = select(*columns).where(
+        link.c.source_id == source_id,
+        among(link.c.record_id, record_ids),
+        link.c.part == "",
+        link.c.state != "merged",
+    )
+    for row in connection.execute(query):
+        link_ = Link(*row[:-3])
+        link_.shadow, link_.sent, link_.row = load(row.shadow), load(row.sent) or {}, row.row
+        found[link_.record_id] = link_
     return found
 
 
@@ -105,12 +102,11 @@ def records_of_keys(
         by_source.setdefault(source_id, set()).add(external_id)
     found: dict[tuple[int, str], str] = {}
     for source_id, wanted in sorted(by_source.items()):
-        for some in chunks(sorted(wanted)):
-            query = select(link.c.external_id, link.c.record_id).where(
-                link.c.source_id == source_id, link.c.external_id.in_(some), link.c.part == ""
-            )
-            for external_id, record_id in connection.execute(query):
-                found[source_id, external_id] = record_id
+        query = select(link.c.external_id, link.c.record_id).where(
+            link.c.source_id == source_id, among(link.c.external_id, wanted), link.c.part == ""
+        )
+        for external_id, record_id in connection.execute(query):
+            found[source_id, external_id] = record_id
     return found
 
 
@@ -124,13 +120,12 @@ def keys_of_records(
         clauses.setdefault(source_id, set()).add(record_id)
     found: dict[tuple[int, str], str] = {}
     for source_id, ids in sorted(clauses.items()):
-        for some in chunks(sorted(ids)):
-            query = select(link.c.record_id, link.c.external_id).where(
-                link.c.source_id == source_id,
-                link.c.record_id.in_(some),
-                link.c.part == "",
-                link.c.state == "active",
-            )
-            for record_id, external_id in connection.execute(query):
-                found[source_id, record_id] = external_id
+        query = select(link.c.record_id, link.c.external_id).where(
+            link.c.source_id == source_id,
+            among(link.c.record_id, ids),
+            link.c.part == "",
+            link.c.state == "active",
+        )
+        for record_id, external_id in connection.execute(query):
+            found[source_id, record_id] = external_id
     return found

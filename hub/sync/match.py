@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select
 
 from hub.entity import Entity
 from hub.store import records
-from hub.store.records import chunks
+from hub.store.among import among
 from hub.store.session import Store
 from hub.sync.flow import Flow
 from hub.sync.links import links_of_records
@@ -108,17 +108,16 @@ def find_by_code(
     found: dict[str, str] = {}
     merged: dict[str, str] = {}
     twice: set[str] = set()
-    for some in chunks(sorted(codes)):
-        query = select(column, table.c.id, table.c.merged_into).where(
-            column.in_(some), or_(is_live, was_merged)
-        )
-        for code, record_id, merged_into in connection.execute(query):
-            if merged_into is not None:
-                merged[code] = record_id
-                continue
-            if code in found:
-                twice.add(code)
-            found[code] = record_id
+    query = select(column, table.c.id, table.c.merged_into).where(
+        among(column, codes), or_(is_live, was_merged)
+    )
+    for code, record_id, merged_into in connection.execute(query):
+        if merged_into is not None:
+            merged[code] = record_id
+            continue
+        if code in found:
+            twice.add(code)
+        found[code] = record_id
     if merged:
         leads = live_ids(connection, store, entity.stored, merged.values())
         found = {**{code: leads[i] for code, i in merged.items()}, **found}

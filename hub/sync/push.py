@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from hub.errors import Problem
-from hub.store import bulk, records
+from hub.store import bulk
+from hub.store.among import among
 from hub.store.tables import stamp
 from hub.store.types import dump
 from hub.sync import intents, journal, quarantine, sweep
@@ -294,14 +295,15 @@ def _refusal(m: Mark) -> Parked:
 
 def _unpark(work: Work, flow: Flow, record_ids: Collection[str]) -> None:
     table = work.store.metadata.tables["parked"]
-    for some in records.chunks(sorted(record_ids)):
-        work.connection.execute(
-            update(table)
-            .where(
-                table.c.flow == flow.name,
-                table.c.direction == "out",
-                table.c.state == "open",
-                table.c.record_id.in_(some),
-            )
-            .values(state="resolved", last_at=work.at)
+    if not record_ids:
+        return
+    work.connection.execute(
+        update(table)
+        .where(
+            table.c.flow == flow.name,
+            table.c.direction == "out",
+            table.c.state == "open",
+            among(table.c.record_id, record_ids),
         )
+        .values(state="resolved", last_at=work.at)
+    )

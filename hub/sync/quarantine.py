@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from hub.errors import Problem
 from hub.store import bulk
-from hub.store.records import chunks
+from hub.store.among import among, there_is
 from hub.store.tables import stamp
 from hub.sync.flow import Flow, Work
 
@@ -64,24 +64,21 @@ def known(work: Work, flow: Flow, external_ids: Collection[str]) -> dict[str, li
     """What is parked (or was dismissed) of these rows, by external id."""
     table = work.store.metadata.tables["parked"]
     found: dict[str, list[Parked]] = {}
-    for some in chunks(sorted(external_ids)):
-        query = select(
-            table.c.id,
-            table.c.external_id,
-            table.c.row_hash,
-            table.c.kind,
-            table.c.mapping_version,
-            table.c.state,
-        ).where(
-            table.c.flow == flow.name,
-            table.c.state.in_(("open", "dismissed")),
-            table.c.external_id.in_(some),
-            table.c.direction == "in",
-        )
-        for id_, external_id, row_hash, kind, version, state in work.connection.execute(query):
-            entry = Parked(external_id, (), row_hash=row_hash, kind=kind, id=id_, state=state)
-            entry.mapping_version = version
-            found.setdefault(external_id, []).append(entry)
+    parked = (table.c.flow == flow.name, table.c.state.in_(("open", "dismissed")))
+    if not there_is(work.connection, *parked):
+        return found
+    query = select(
+        table.c.id,
+        table.c.external_id,
+        table.c.row_hash,
+        table.c.kind,
+        table.c.mapping_version,
+        table.c.state,
+    ).where(*parked, among(table.c.external_id, external_ids), table.c.direction == "in")
+    for id_, external_id, row_hash, kind, version, state in work.connection.execute(query):
+        entry = Parked(external_id, (), row_hash=row_hash, kind=kind, id=id_, state=state)
+        entry.mapping_version = version
+        found.setdefault(external_id, []).append(entry)
     return found
 
 
@@ -134,22 +131,17 @@ def close(
 ) -> int:
     """A later success closes what was parked of these rows, apart from the ids in *keep*."""
     table = work.store.metadata.tables["parked"]
-    closed = 0
-    for some in chunks(sorted(external_ids)):
-        statement = (
-            update(table)
-            .where(
-                table.c.flow == flow.name,
-                table.c.state == "open",
-                table.c.direction == "in",
-                table.c.external_id.in_(some),
-            )
-            .values(state=state, last_at=work.at)
-        )
-        if keep:
-            statement = statement.where(table.c.id.not_in(keep))
-        closed += work.connection.execute(statement).rowcount
-    return closed
+    parked = (table.c.flow == flow.name, table.c.state == "open")
+    if not external_ids or not there_is(work.connection, *parked):
+        return 0
+    statement = (
+        update(table)
+        .where(*parked, table.c.direction == "in", among(table.c.external_id, external_ids))
+        .values(state=state, last_at=work.at)
+    )
+    if keep:
+        statement = statement.where(table.c.id.not_in(keep))
+    return work.connection.execute(statement).rowcount
 
 
 def waiting_for(work: Work, keys: Iterable[tuple[int, str]]) -> list[Parked]:
@@ -160,14 +152,15 @@ def waiting_for(work: Work, keys: Iterable[tuple[int, str]]) -> list[Parked]:
         by_source.setdefault(source_id, set()).add(external_id)
     found = []
     for source_id, wanted in sorted(by_source.items()):
-        for some in chunks(sorted(wanted)):
-            query = select(table).where(
-                table.c.state == "open",
-                table.c.kind == "waiting",
-                table.c.waits_source == source_id,
-                table.c.waits_key.in_(some),
-            )
-            found += [entry_of(row._asdict()) for row in work.connection.execute(query)]
+        if not there_is(work.connection, table.c.waits_source == source_id):
+            continue
+        query = select(table).where(
+            table.c.state == "open",
+            table.c.kind == "waiting",
+            table.c.waits_source == source_id,
+            among(table.c.waits_key, wanted),
+        )
+        found += [entry_of(row._asdict()) for row in work.connection.execute(query)]
     return sorted(found, key=lambda entry: entry.id)
 
 

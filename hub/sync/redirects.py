@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, select
 
-from hub.store.records import chunks
+from hub.store.among import among
 from hub.store.session import Store
 
 LONGEST_CHAIN = 100
@@ -18,12 +18,10 @@ def live_ids(
     leads = {i: i for i in ids}
     ahead = set(leads)
     for _ in range(LONGEST_CHAIN):
-        onward: dict[str, str] = {}
-        for some in chunks(sorted(ahead)):
-            query = select(table.c.id, table.c.merged_into).where(
-                table.c.id.in_(some), table.c.merged_into.is_not(None)
-            )
-            onward.update({old: new for old, new in connection.execute(query)})
+        query = select(table.c.id, table.c.merged_into).where(
+            among(table.c.id, ahead), table.c.merged_into.is_not(None)
+        )
+        onward: dict[str, str] = {old: new for old, new in connection.execute(query)}
         if not onward:
             break
         leads = {i: onward.get(now, now) for i, now in leads.items()}
@@ -37,12 +35,10 @@ def identities(connection: Connection, store: Store, record_ids: Iterable[str]) 
     found = set(record_ids)
     ahead = set(found)
     while ahead:
-        more: set[str] = set()
-        for some in chunks(sorted(ahead)):
-            query = select(table.c.loser_id).where(
-                table.c.survivor_id.in_(some), table.c.state == "merged"
-            )
-            more.update(row[0] for row in connection.execute(query))
+        query = select(table.c.loser_id).where(
+            among(table.c.survivor_id, ahead), table.c.state == "merged"
+        )
+        more = {row[0] for row in connection.execute(query)}
         ahead = more - found
         found |= more
     return found
