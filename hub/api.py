@@ -3,7 +3,7 @@
 The bundled modules use nothing else of the core, so a third party can build whatever they can.
 """
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from hub.connector import Choice, Flag, Number, Secret, Settings, Text, Url
 from hub.context import Hub
@@ -15,6 +15,7 @@ from hub.declare import (
     Job,
     NoParams,
     Params,
+    Record,
     Report,
     Rule,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "Number",
     "Params",
     "Problem",
+    "Record",
     "RefusedError",
     "Report",
     "Rule",
@@ -56,4 +58,5 @@ __all__ = [
     "Url",
     "fields",
     "hookimpl",
+    "validate",
 ]

@@ -127,6 +127,21 @@ class Hub:
         """Bring the database's tables up to this version; the steps taken."""
         return migrate.upgrade(self.store, self._migrations)
 
+    def draft_migration(self, module: str, message: str) -> str:
+        """Write the module's next migration, from what its tables lack; the file's path."""
+        if module not in self.modules.used:
+            raise not_found(
+                _("there is no module {name!r}"), module, self.modules.used, name=module
+            )
+        declared = self.modules.used[module]
+        folder = Path(declared.package.__file__ or "").parent / "migrations"
+        folder.mkdir(exist_ok=True)
+        own = [
+            [e.name, *(f"{e.name}_{f.name}" for f in e.fields if f.rows)] for e in declared.entities
+        ]
+        tables = frozenset(name for names in own for name in names)
+        return migrate.draft(self.store, migrate.Branch(module, str(folder), tables), message)
+
     def schema_state(self) -> dict[str, Any]:
         return migrate.state(self.store, self._migrations)
 

@@ -13,6 +13,9 @@ from hub.connector import Settings
 from hub.entity import Entity, Field
 from hub.errors import Problem
 
+Record = dict[str, Any]
+"""A record in the names of its entity, with its envelope (`id`, `version`, …)."""
+
 
 class Params(Settings):
     """The parameters of an action or a report; unknown ones are refused."""

@@ -3,6 +3,8 @@
 A module whose package is gone leaves its tables and its version behind, and stops nothing.
 """
 
+import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -66,7 +68,8 @@ def draft(store: Store, branch: Branch, message: str) -> str:
 
     For authors of modules: read the file before it is used.
     """
-    with store.write("draft") as connection:
+    with store.write("draft") as connection, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # indexes over expressions: `env.completed` adds them
         cfg = config(store, branch)
         cfg.attributes["connection"] = connection
         known = sum(1 for _ in _script(store, branch).walk_revisions())
@@ -89,7 +92,7 @@ def _script(store: Store, branch: Branch) -> ScriptDirectory:
 
 
 def config(store: Store, branch: Branch = CORE) -> Config:
-    cfg = Config()
+    cfg = Config(stdout=io.StringIO())  # what it says is not for the reader of our results
     location = str(resources.files("hub.store").joinpath("migrations"))
     for option, folder in (("script_location", location), ("version_locations", branch.folder)):
         cfg.set_main_option(option, folder.replace("%", "%%"))

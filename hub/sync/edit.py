@@ -52,6 +52,11 @@ class Changes:
         entity = self._entity(name)
         return as_dict(entity, self._record(entity, key))
 
+    def match(self, name: str, values: Mapping[str, Any]) -> str | None:
+        """The id of the one record that these values say it is, by the entity's exact rules."""
+        entity = self._entity(name)
+        return exact(self.work.connection, self.work.store, entity, values)
+
     def create(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """A new record; RefusedError says what does not hold."""
         entity = self._entity(name)
@@ -142,6 +147,30 @@ class Changes:
 def get(connection: Connection, store: Store, entity: Entity, key: str) -> dict[str, Any]:
     """The record with this id or code; NotFoundError."""
     return as_dict(entity, _find(connection, store, entity, key, lock=False))
+
+
+def exact(
+    connection: Connection, store: Store, entity: Entity, values: Mapping[str, Any]
+) -> str | None:
+    """The id of the one live record that agrees with these values by an exact rule, if there is one."""
+    for rule in entity.match:
+        wanted = {name: str(values.get(name) or "").lower() for name in rule}
+        if not all(wanted.values()):
+            continue
+        found = records.find(connection, store, entity, rule[0], [wanted[rule[0]]])
+        ids = {i for some in found.values() for i in some}
+        alike = [
+            r.id
+            for r in records.load(connection, store, entity.stored, ids).values()
+            if _is_in(entity, r)
+            and all(
+                str(r.values.get(entity.column(name), "")).lower() == value
+                for name, value in wanted.items()
+            )
+        ]
+        if len(alike) == 1:
+            return alike[0]
+    return None
 
 
 def _find(connection: Connection, store: Store, entity: Entity, key: str, *, lock: bool) -> Record:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hub.declare import Rule
 from hub.entity import Entity
 from hub.errors import Problem
+from hub.values import instant_text
 
 if TYPE_CHECKING:
     from hub.sync.journal import Proposal
@@ -70,7 +71,9 @@ def _change(p: "Proposal", entity: Entity, origin: str, at: str) -> ProposedChan
     if entity.role and entity.role not in (stored.get("roles") or ()):
         return None
     before = _named(entity, p.record.values) if p.op != "create" else {}
-    return ProposedChange(entity, p.record.id, p.op, origin, at, before, _named(entity, stored))
+    return ProposedChange(
+        entity, p.record.id, p.op, origin, instant_text(at), before, _named(entity, stored)
+    )
 
 
 def _named(entity: Entity, values: Mapping[str, Any]) -> dict[str, Any]:

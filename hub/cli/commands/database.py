@@ -41,6 +41,16 @@ def check(state: State) -> Outcome:
     return _schema(state, failing=True)
 
 
+@database.command(help="For authors of modules: draft the next migration of MODULE's own tables.")
+@click.argument("module")
+@click.option("-m", "--message", default="tables", show_default=True)
+@click.pass_obj
+def revision(state: State, module: str, message: str) -> Outcome:
+    with state.unready_hub() as hub:
+        path = hub.draft_migration(module, message)
+    return Outcome({"path": path}, lambda screen: screen.mark("ok", path))
+
+
 def _schema(state: State, *, failing: bool) -> Outcome:
     with state.unready_hub() as hub:
         found: dict[str, Any] = hub.schema_state()
