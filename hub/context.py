@@ -37,6 +37,8 @@ from hub.store.tables import stamp
 from hub.sync import edit, export, leases, listing, steward, trial
 from hub.sync.edit import Changes
 from hub.sync.flow import Env, Flow
+from hub.sync.verify import verify
+from hub.sync.verify.remote import compare
 from hub.values.moments import moment_of
 
 T = TypeVar("T", Action, Report)
@@ -472,6 +474,23 @@ class Hub:
                 value=at,
                 hint="Give a time such as 2h ago, yesterday, 2026-01-31 or 2026-01-31T09:30+08:00.",
             ) from e
+
+    def verify(
+        self, *, repair: bool = False, remote: bool = False, progress: Progress = _quiet
+    ) -> dict[str, Any]:
+        """The invariants of this database: every difference in words; *repair*: and mended.
+
+        *remote*: what the systems hold is read in full and compared too.
+        """
+        limits = {name: c.calls_per_minute for name, c in self.settings.connections.items()}
+        return verify(
+            self.env,
+            declared=self.settings.flows,
+            jobs=self.jobs() if repair else None,
+            repair=repair,
+            more=lambda: compare(self.env, self.opened, limits, progress) if remote else iter(()),
+            progress=progress,
+        )
 
     # ------------------------------------------------------------------------- what was, and why
 

@@ -21,6 +21,7 @@ from hub.cli.commands import (
     records,
     setup,
     sync,
+    verify,
 )
 from hub.errors import HubError
 from hub.i18n import LOCALE, _, translate
@@ -73,6 +74,7 @@ for _module in (
     sync,
     records,
     history,
+    verify,
     modules,
 ):
     for _command in _module.COMMANDS:

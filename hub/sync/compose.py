@@ -67,7 +67,7 @@ def _decide(flow: Flow, m: Mark, frozen: frozenset[str]) -> None:
     if link.state != "active":
         m.outcome = "unchanged"  # gone there: a later full read or a steward decides
         return
-    m.sent = _difference(flow, record, link, frozen)
+    m.sent = difference(flow, record, link, frozen)
     if m.sent and flow.capabilities.updates:
         m.op = "update"
     else:
@@ -82,7 +82,7 @@ def _decide_delete(flow: Flow, m: Mark) -> None:
         m.outcome = "unchanged"
 
 
-def _difference(flow: Flow, record: Record, link: Link, frozen: frozenset[str]) -> dict[str, Any]:
+def difference(flow: Flow, record: Record, link: Link, frozen: frozenset[str]) -> dict[str, Any]:
     shadow, equal = link.shadow or {}, flow.mapping.equal
     out = {}
     for name, value in flow.project(record.values).items():

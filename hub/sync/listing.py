@@ -196,6 +196,17 @@ def _page(
     return query.where(table.c.deleted_at.is_(None))
 
 
+def called(store: Store, record: Record) -> str:
+    """What people call the record: its code in one of its roles, else its name, else its id."""
+    own = store.entities[record.entity]
+    views = [e for e in store.entities.values() if e.stored == own.name]
+    for entity in sorted(views, key=lambda e: e.view_of == ""):
+        code = record.values.get(entity.column(entity.code))
+        if code and _is_in(entity, record):
+            return str(code)
+    return record.id
+
+
 def _is_in(entity: Entity, record: Record) -> bool:
     return not entity.role or entity.role in (record.values.get("roles") or ())
 

@@ -150,6 +150,38 @@ RECORD = {
 }
 
 
+VERIFIED = {
+    "ok": True,
+    "checks": ["journal", "links", "outbox"],
+    "count": 0,
+    "mended": 0,
+    "found": [],
+}
+DIFFERENT = {
+    **VERIFIED,
+    "ok": False,
+    "count": 7,
+    "found": [
+        {
+            "check": "journal",
+            "kind": "differs",
+            "count": 7,
+            "mended": 0,
+            "remedy": "put the record back to what the journal says",
+            "examples": [
+                {
+                    "code": "no-journal",
+                    "message": "{entity} {record} has no journal: nobody knows where it came from",
+                    "hint": "`hub verify --repair` takes the mark away.",
+                    "values": {"entity": "party", "record": "C\x1b[1m1"},
+                    "entity": "party",
+                }
+            ],
+        }
+    ],
+}
+
+
 @dataclass
 class FakeHub:
     """Answers with what a test puts into `answers`; an exception there is raised."""
@@ -260,6 +292,10 @@ class FakeHub:
     def conflict_resolve(self, id, choice, value=None):
         return self._answer("conflict_resolve", CONFLICT, id, choice, value)
 
+    def verify(self, *, repair=False, remote=False, progress):
+        progress({"flow": "party", "phase": "verify", "done": 1, "total": 1})
+        return self._answer("verify", VERIFIED, repair, remote)
+
     def run_forever(self, stop):
         self._answer("run_forever", None, stop())
 
@@ -307,6 +343,24 @@ def fake(home, monkeypatch):
 @pytest.fixture
 def hub(fake, home, capsys, monkeypatch):
     monkeypatch.setenv("HUB_HOME", str(home))
+
+    def command(*args):
+        code = app.run([str(a) for a in args])
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture
+def real(tmp_path, capsys, monkeypatch):
+    """`real(...)` runs a command line over a real, empty hub."""
+    for name in ("HUB_LANG", "HUB__LANGUAGE", "LC_ALL", "LC_MESSAGES", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("HUB_HOME", str(tmp_path / "hub"))
+    app.run(["init", str(tmp_path / "hub")])
+    capsys.readouterr()
 
     def command(*args):
         code = app.run([str(a) for a in args])
