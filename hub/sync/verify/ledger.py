@@ -255,7 +255,7 @@ class _Page:
                 target = row.merged_into
             else:
                 continue
-            hint = "Split it again: hub duplicates; or restore the record from a backup."
+            hint = "Split it again, or restore the record from a backup."
             self._add("merges", code, message, hint, record=record)
 
     # -- the links
@@ -281,7 +281,7 @@ class _Page:
                     "links",
                     "link-to-merged",
                     "{entity} {record} was merged away, but row {external_id!r} still points to it",
-                    "Split and merge the records again: hub duplicates",
+                    "Split and merge the records again.",
                     **values,
                 )
             if row.state == "active" and (row.source_id, row.external_id) not in said:

@@ -141,7 +141,7 @@ NEVER = "row {external_id!r} of {connection} was never read by {flow}"
 CHANGED = "row {external_id!r} of {connection} was changed there since {flow} read it: {fields}"
 BACK = "row {external_id!r} of {connection} was gone, and is there again"
 GONE = "row {external_id!r} of {connection} is not there any more"
-SYNC = "hub sync {flow} --full takes it; hub why-not {connection} {external_id} says more."
+SYNC = "hub sync {flow} --full takes it."
 
 
 def _references(flow: Flow) -> set[str]:
