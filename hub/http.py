@@ -190,7 +190,7 @@ class Response:
     def error(self, kind: type[RemoteError], template: str = "", **values: Any) -> RemoteError:
         """An error that names the call, its status and type, and the first characters, scrubbed."""
         call = f"{self.method} {self.url}: answer {self.status} {self.content_type}".rstrip()
-        values = {"may_have_acted": self.acts, **values}
+        values = {"may_have_acted": self.acts, "status": str(self.status), **values}
         return kind(template or "{call}: {start!r}", call=call, start=self.start(), **values)
 
     def start(self) -> str:

@@ -13,10 +13,19 @@ from hub.plugins.sales import figures
 from hub.plugins.sales.performance import progress
 from hub.plugins.sales.settings import Band
 
-QPN = """{stages: [
-  {code: Q, probability: 0.1}, {code: P, probability: 0.3}, {code: N, probability: 0.6}],
-  commission: [{from: 0, rate: 0.04}, {from: 0.8, rate: 0.05}, {from: 1, rate: 0.07},
-               {from: 1.25, rate: 0.09}]}"""
+QPN = {
+    "stages": [
+        {"code": "Q", "probability": 0.1},
+        {"code": "P", "probability": 0.3},
+        {"code": "N", "probability": 0.6},
+    ],
+    "commission": [
+        {"from": 0, "rate": 0.04},
+        {"from": 0.8, "rate": 0.05},
+        {"from": 1, "rate": 0.07},
+        {"from": 1.25, "rate": 0.09},
+    ],
+}
 BANDS = [Band(D(a), D(b)) for a, b in ((0, "0.04"), ("0.8", "0.05"), (1, "0.07"), ("1.25", "0.09"))]
 
 

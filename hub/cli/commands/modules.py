@@ -1,6 +1,7 @@
 """modules, actions, reports: what modules add, seen and used from the command line."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -156,4 +157,39 @@ def _given(params: Sequence[str], state: State) -> dict[str, str]:
     return given
 
 
-COMMANDS: tuple[click.Command, ...] = (modules, actions, reports)
+@click.group(cls=Group, help="Start a module or a connector of your own, with tests that pass.")
+def new() -> None:
+    pass
+
+
+@new.command(help="Write the files of a new module NAME into DIR (else ./NAME).")
+@click.argument("name")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+def plugin(name: str, folder: Path | None) -> Outcome:
+    return _new("plugin", name, folder)
+
+
+@new.command(help="Write the files of a new connector NAME into DIR (else ./NAME).")
+@click.argument("name")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+def connector(name: str, folder: Path | None) -> Outcome:
+    return _new("connector", name, folder)
+
+
+def _new(kind: str, name: str, folder: Path | None) -> Outcome:
+    from hub.cli import templates
+
+    target = folder or Path(name)
+    written = templates.write(kind, name, target)
+
+    def show(screen: Screen) -> None:
+        for path in written:
+            screen.mark("ok", str(path))
+        screen.note(
+            _("→ Try it: cd {folder} && pytest; README.md says how to use it."), folder=target
+        )
+
+    return Outcome({"folder": str(target), "files": [str(p) for p in written]}, show)
+
+
+COMMANDS: tuple[click.Command, ...] = (modules, actions, reports, new)
