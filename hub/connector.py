@@ -332,6 +332,13 @@ class Connector(ABC):
     def write(self, stream: Stream, batch: Sequence[Change]) -> Iterator[WriteResult]:
         """Apply up to `capabilities.write_batch` changes; yield results as they are known."""
 
+    def version_of(self, stream: Stream, row: Row) -> str | None:
+        """The version of a row as it was read, for a conditional write; None: the row does not say.
+
+        Without it the engine reads a row again before it changes it.
+        """
+        return None
+
 
 # --------------------------------------------------------------------------------------- helpers
 

@@ -60,6 +60,7 @@ from hub.errors import ConfigError
 from .declared import FORMATS, Declared, Layout, declared_stream
 from .folder import Folder, translated
 from .reading import Reading, fetch_rows, table_file
+from .rows import version_of
 from .writing import write_batch
 
 
@@ -129,6 +130,9 @@ class Files(Connector):
     def write(self, stream: Stream, batch: Sequence[Change]) -> Iterator[WriteResult]:
         if batch:
             yield from write_batch(self._folder, self._stream(stream.name), stream, batch)
+
+    def version_of(self, stream: Stream, row: Row) -> str | None:
+        return version_of(row)
 
     def _streams(self) -> dict[str, Declared]:
         """The declared ones, and every other file by its name."""

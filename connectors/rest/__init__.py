@@ -192,6 +192,9 @@ class Rest(Connector):
     def fetch(self, stream: Stream, keys: Sequence[str | Mapping[str, Any]]) -> Iterator[Row]:
         return reading.fetch(self._source(replace(stream, where={})), keys)
 
+    def version_of(self, stream: Stream, row: Row) -> str | None:
+        return writing.version_in(self._source(stream), row)
+
     def write(self, stream: Stream, batch: Sequence[Change]) -> Iterator[WriteResult]:
         return writing.write(self._source(stream), batch, self.config["batch_size"])
 

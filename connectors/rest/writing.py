@@ -94,7 +94,7 @@ def _applied(source: Source, declared: Write, change: Change, response: Response
         template = "{call}: no id of the new row: {start!r}"
         hint = "Set `create.id` or `create.row` to where the answer holds it."
         raise response.error(ProtocolError, template, hint=hint, may_have_acted=True)
-    version = response.headers.get("ETag") or _version(source, row)
+    version = response.headers.get("ETag") or version_in(source, row)
     return WriteResult.applied(change.key, remote_id=remote_id, version=version, row=row)
 
 
@@ -107,7 +107,7 @@ def _stored(source: Source, raw: Any) -> Row | None:
     return None if known or isinstance(row, BadRow) else row
 
 
-def _version(source: Source, row: Row | None) -> str | None:
+def version_in(source: Source, row: Row | None) -> str | None:
     declared = source.spec.version
     value = at(declared.column, row) if declared and declared.column and row else None
     return declared.template.format(value) if declared and value is not None else None
@@ -163,7 +163,7 @@ def _result(source: Source, bulk: Bulk, change: Change, result: Any) -> WriteRes
     if status in bulk.ok:
         row = _stored(source, at(bulk.row, result))
         found = at(bulk.result_id, result) or (source.id_of(row) if row else "")
-        version = at(bulk.result_version, result) or _version(source, row)
+        version = at(bulk.result_version, result) or version_in(source, row)
         remote_id = change.remote_id or str(found)
         return WriteResult.applied(change.key, remote_id=remote_id, version=version, row=row)
     if status in bulk.gone and change.op != "create":

@@ -55,7 +55,7 @@ from .database import Database
 from .declared import declared_streams
 from .reading import fetch_rows, read_pages, where
 from .tables import Source, Tables, described
-from .writing import write_batch
+from .writing import version_of, write_batch
 
 WHO = {
     "postgresql": ("PostgreSQL", "select current_user || ' in ' || current_database()"),
@@ -147,6 +147,9 @@ class Sql(Connector):
 
     def fetch(self, stream: Stream, keys: Sequence[str | Mapping[str, Any]]) -> Iterator[Row]:
         yield from fetch_rows(self._database, self._source(stream.name), stream, keys)
+
+    def version_of(self, stream: Stream, row: Row) -> str | None:
+        return version_of(self._source(stream.name), row)
 
     def write(self, stream: Stream, batch: Sequence[Change]) -> Iterator[WriteResult]:
         if not batch:

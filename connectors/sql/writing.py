@@ -214,7 +214,7 @@ def _missed(connection: Connection, batch: Batch, task: Task) -> WriteResult:
     found = rows_by(connection, batch.source, batch.key, [task.key or ()])
     if not found:
         return WriteResult.gone(task.change.key)
-    return WriteResult.conflict(task.change.key, version=_version(batch.source, found[0]))
+    return WriteResult.conflict(task.change.key, version=version_of(batch.source, found[0]))
 
 
 def _apply(connection: Connection, batch: Batch, tasks: Sequence[Task]) -> None:
@@ -401,7 +401,7 @@ def _read_back(connection: Connection, batch: Batch) -> None:
             remote_id = _remote_id(batch, task)
             row = stored.get(remote_id)
         batch.results[key] = WriteResult.applied(
-            key, remote_id=remote_id, version=_version(batch.source, row), row=row
+            key, remote_id=remote_id, version=version_of(batch.source, row), row=row
         )
 
 
@@ -411,7 +411,7 @@ def _remote_id(batch: Batch, task: Task) -> str:
     return join_key(cell.read(value) if cell.read else value for cell, value in pairs)
 
 
-def _version(source: Source, row: Mapping[str, Any] | None) -> str | None:
+def version_of(source: Source, row: Mapping[str, Any] | None) -> str | None:
     value = row.get(source.declared.version_column) if row else None
     if value is None:
         return None

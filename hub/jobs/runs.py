@@ -199,7 +199,7 @@ def finish(work: Work, flow: Flow, run: Run, state: str, error: HubError | None 
     run.state = state
     links, table = work.store.metadata.tables["link"], work.store.metadata.tables["flow_state"]
     rows = work.connection.execute(
-        select(func.count()).where(links.c.source_id == flow.source_id)
+        select(func.count()).where(links.c.source_id == flow.source_id, links.c.state == "active")
     ).scalar_one()
     work.connection.execute(update(table).where(table.c.flow == run.flow).values(last_rows=rows))
     if run.full_read:

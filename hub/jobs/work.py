@@ -306,7 +306,7 @@ class Jobs:
         origin = runs.ORIGIN.format(flow.name)
         with self.env.work("intent", origin, run.id) as work:
             self._confirm(work, flow, fence)
-            sending = push.plan(self.env, work, flow, run, marks)
+            sending = push.plan(self.env, work, flow, run, marks, connector.version_of)
             runs.save(work.connection, self.env.store, run)
         failure: HubError | None = None
         if sending:

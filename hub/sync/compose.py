@@ -3,12 +3,12 @@
 Canonical values → the columns that differ from the shadow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import update
 
-from hub.connector import Change
+from hub.connector import Change, Row, Stream
 from hub.errors import Problem
 from hub.store import records
 from hub.store.records import Record
@@ -20,8 +20,16 @@ from hub.sync.links import Link, links_of_records
 from hub.sync.outgoing import Mark
 from hub.sync.rows import decode
 
+VersionOf = Callable[[Stream, Row], str | None]
 
-def compose(env: Env, work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
+
+def no_version(stream: Stream, row: Row) -> None:
+    """The rows do not say."""
+
+
+def compose(
+    env: Env, work: Work, flow: Flow, marks: Sequence[Mark], version_of: VersionOf = no_version
+) -> None:
     """Decide for every mark what to write: fills `change`, or `intent`, or the outcome."""
     ids = {m.record_id for m in marks}
     found = records.load(work.connection, work.store, flow.stored, ids)
@@ -37,7 +45,7 @@ def compose(env: Env, work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
             _decide(flow, m, frozen.get(m.record_id, frozenset()))
     writing = [m for m in marks if m.op and m.intent is None]
     references.hold_back(env, work, flow, writing)
-    _compose(work, flow, [m for m in writing if not (m.waits_for or m.problem)])
+    _compose(work, flow, [m for m in writing if not (m.waits_for or m.problem)], version_of)
 
 
 def _send_again(m: Mark) -> None:
@@ -96,7 +104,7 @@ def difference(flow: Flow, record: Record, link: Link, frozen: frozenset[str]) -
     return out
 
 
-def _compose(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
+def _compose(work: Work, flow: Flow, marks: Sequence[Mark], version_of: VersionOf) -> None:
     """Canonical values → remote columns; a change of no column needs no call."""
     keys = work.ids.batch(len(marks))
     external = references.external_ids(work, flow, marks)
@@ -104,8 +112,8 @@ def _compose(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
         link, key = m.link, m.reuse or new_key
         remote_id = link.external_id if link else ""
         old = decode(link.row) if link else {}
+        version = (version_of(flow.stream, old) or link.external_version) if link else None
         if m.op == "delete":
-            version = link.external_version if link else None
             m.change = Change(key, "delete", {}, remote_id, version, old)
             continue
         values = references.with_keys(flow, m.sent, external)
@@ -126,7 +134,7 @@ def _compose(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
             "create" if m.op == "create" else "update",
             columns,
             remote_id,
-            link.external_version if link else None,
+            version,
             old,
         )
 

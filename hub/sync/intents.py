@@ -52,7 +52,11 @@ def recognise(
     shadow: dict[str, Any] | None,
     sent: dict[str, Any],
 ) -> dict[str, Any]:
-    """The shadow as if our pending write had arrived, wherever the row shows that it has."""
+    """The shadow as if our pending write had arrived, wherever the row shows that it has.
+
+    A row found after a create is not taken for ours in the rest: somebody may have edited it, or
+    made it.
+    """
     base = dict(shadow or {})
     for name, value in pending.items():
         their = theirs.get(name)
@@ -60,8 +64,6 @@ def recognise(
             base[name] = their
             if their != value:
                 sent[name] = value
-        elif shadow is None:
-            base[name] = value  # an adopted create: what differs from it was edited there
     return base
 
 

@@ -18,7 +18,7 @@ from hub.store.among import among
 from hub.store.tables import stamp
 from hub.store.types import dump
 from hub.sync import intents, journal, quarantine, sweep
-from hub.sync.compose import compose
+from hub.sync.compose import VersionOf, compose, no_version
 from hub.sync.flow import Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
 from hub.sync.journal import Proposal
@@ -43,12 +43,19 @@ def due(work: Work, flow: Flow, limit: int) -> list[Mark]:
     return [Mark(*row) for row in work.connection.execute(query)]
 
 
-def plan(env: Env, work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) -> list[Mark]:
+def plan(
+    env: Env,
+    work: Work,
+    flow: Flow,
+    run: Run,
+    marks: Sequence[Mark],
+    version_of: VersionOf = no_version,
+) -> list[Mark]:
     """Decide for every mark what to write; commit the intents with *work*; return those to send.
 
     Marks that need no call are settled here.
     """
-    compose(env, work, flow, marks)
+    compose(env, work, flow, marks, version_of)
     to_send = [m for m in marks if m.change is not None or m.intent is not None]
     intents.save(work, flow, [m for m in to_send if m.intent is None and not m.reuse])
     _finish(work, flow, run, [m for m in marks if m not in to_send])
@@ -97,6 +104,7 @@ def _link_created(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
     if not new:
         return
     ids = {m.record_id: _remote_id(flow, m) for m in new}
+    now = records.load(work.connection, work.store, flow.stored, ids)
     there = links_of_rows(work.connection, work.store, flow.source_id, set(ids.values()))
     rows, proposals = [], []
     for m in new:
@@ -104,7 +112,7 @@ def _link_created(work: Work, flow: Flow, marks: Sequence[Mark]) -> None:
         if external_id in there or not external_id:
             m.outcome = "unknown"
             continue
-        assert m.record is not None
+        m.record = now[m.record_id]  # it may have changed since it was sent
         rows.append(
             (
                 flow.source_id,
@@ -163,7 +171,7 @@ def _take_stored(
             incoming.parked_id = m.record_id
         woken = take(env, work, flow, counts, rows)
         taken.woken += woken.woken
-    else:
+    elif with_row[0].outcome != "conflict":
         _keep_shadow(work, flow, with_row, rows)
 
 

@@ -10,6 +10,7 @@ from hub.connector import Connector, WriteResult
 from hub.errors import RejectedError
 from hub.sync.flow import Env, Flow
 from hub.sync.outgoing import Mark
+from hub.sync.rows import encode
 
 
 def send(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
@@ -23,13 +24,31 @@ def send(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark]) -> N
     if looked:
         _look(flow, connector, looked)
     if fresh:
-        _write(flow, connector, fresh)
+        _look_before(flow, connector, fresh)
+        _write(flow, connector, [m for m in fresh if m.result is None])
         env.fault("push:written")
         _look_behind(flow, connector, fresh)
         _read_back(flow, connector, fresh)
 
 
+def _look_before(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
+    """Where no version guards a row, it is changed only if it is still as we last saw it."""
+    blind = {
+        m.change.remote_id: m
+        for m in marks
+        if m.change is not None and m.op != "create" and m.change.version is None
+    }
+    if not blind or not flow.settings.reads:
+        return
+    for row in connector.fetch(flow.stream, list(blind)):
+        m = blind.get(flow.mapping.external_id(row))
+        if m is not None and m.link is not None and encode(row) != m.link.row:
+            m.result, m.stored = WriteResult.conflict(m.key), row
+
+
 def _write(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
+    if not marks:
+        return
     by_key = {m.key: m for m in marks}
     changes = [m.change for m in marks if m.change is not None]
     try:
@@ -52,7 +71,7 @@ def _read_back(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
     missing: dict[str, Mark] = {}
     for m in need:
         assert m.result is not None and m.change is not None
-        m.stored = m.result.row
+        m.stored = m.stored or m.result.row
         if m.stored is None and m.op != "delete":
             missing[m.result.remote_id or m.change.remote_id] = m
     if not missing:

@@ -66,6 +66,8 @@ class MemorySystem:
     ahead: timedelta = timedelta(0)
     lag: timedelta = timedelta(0)
     counts_rows: bool = False
+    tells_version: bool = True
+    fetched: dict[str, datetime] = field(default_factory=dict)
     ids: int = 0
     reading_since: dict[str, datetime] = field(default_factory=dict)
     read_through: dict[str, datetime] = field(default_factory=dict)
@@ -165,6 +167,7 @@ class MemoryConnector(Connector):
                     continue
                 if all(row.get(c) == v for c, v in wanted.items()):
                     found.append(copy.deepcopy(row))
+                    self.system.fetched[row[self.system.key]] = self.system.clock.now()
                     break
         self.system.wire.answer("fetch")
         yield from found
@@ -181,6 +184,10 @@ class MemoryConnector(Connector):
             self.system.lose_answers -= 1
             raise UnavailableError("the connection was cut", may_have_acted=True)
         yield from results
+
+    def version_of(self, stream: Stream, row: Row) -> str | None:
+        tells = self.capabilities.conditional_writes and self.system.tells_version
+        return str(row["version"]) if tells and "version" in row else None
 
     def _apply(self, stream: Stream, change: Change) -> WriteResult:
         rows = self.system.rows(stream.name)

@@ -102,6 +102,7 @@ class Simulation:
             ahead=plan.ahead,
             lag=plan.lag,
             counts_rows=plan.counts_rows,
+            tells_version=plan.tells_version,
         )
         system.wire = BadWire(self, plan)
         common: dict[str, Any] = {
@@ -251,10 +252,14 @@ class Simulation:
             unseen = gone - set(model.tokens(change.row.get(column)))
             if not unseen:
                 continue
-            if self.world.systems[name].capabilities.conditional_writes:
-                text = f"I3: {name} {change.remote_id}.{column}: a write wiped {sorted(unseen)}"
-                self.outcome.violations.append(f"{text}, which the hub had never seen")
-            self.model.excused.update(unseen)
+            looked = self.world.systems[name].fetched.get(change.remote_id)
+            for token in sorted(unseen):
+                write = self.model.writes.get(token)
+                if change.version is None and looked and write and write.at >= looked:
+                    self.model.excused.add(token)  # between the look and the write
+                else:
+                    text = f"I3: {name} {change.remote_id}.{column}: a write wiped {token}"
+                    self.outcome.violations.append(f"{text}, which the hub had never seen")
 
     # ----------------------------------------------------------------------------------- the calm
 

@@ -45,6 +45,7 @@ class SystemPlan:
     ahead: timedelta
     lag: timedelta
     counts_rows: bool
+    tells_version: bool
     direction: str = "both"
     deletes: Deletes = field(default_factory=Deletes)
     brake: Brake = field(default_factory=Brake)
@@ -121,6 +122,7 @@ def _system(rng: random.Random, name: str, names: tuple[str, ...]) -> SystemPlan
         ahead=timedelta(seconds=rng.choice((0, 0, -20, 20))),
         lag=lag,
         counts_rows=rng.random() < 0.3,
+        tells_version=rng.random() < 0.7,
         deletes=Deletes(rng.choice(("archive", "archive", "ignore", "ask", "detach", "delete"))),
         full=rng.random() < 0.3,
     )
