@@ -83,7 +83,7 @@ class Jobs:
         if run.phase != "pull":
             due = board.due_at(flow, now)
             if due is None:
-                return self._finish_if_quiet(run, flow, now)
+                return self._busy(run, board, now) or self._finish_if_quiet(run, flow, now)
             if due > now:
                 return due
         leased = self._begin(run, flow, now)
@@ -334,9 +334,9 @@ class Jobs:
             fresh = next((r for r in board.live if r.id == run.id), None)
             if fresh is None:
                 return None
-            waits = [w for r in board.live if (w := self._makes_marks(r, fresh, board, now))]
-            if waits or leases.is_held(work.connection, self.env.store, flow.source_id, now):
-                return max(now + timedelta(seconds=0.2), min(waits, default=now))
+            wait = self._busy(fresh, board, now)
+            if wait or leases.is_held(work.connection, self.env.store, flow.source_id, now):
+                return wait or now + timedelta(seconds=0.2)
             if fresh.state == "queued":
                 fresh.started_at = work.at
             counts = fresh.counts
@@ -347,6 +347,11 @@ class Jobs:
             if sweep.approved(work, flow):
                 runs.resume_in(work, run.flow)
         return None
+
+    def _busy(self, run: Run, board: Board, now: datetime) -> datetime | None:
+        """When to look again whether the run is over; None if nothing can make marks for it now."""
+        waits = [w for r in board.live if (w := self._makes_marks(r, run, board, now))]
+        return max(now + timedelta(seconds=0.2), min(waits)) if waits else None
 
     def _makes_marks(self, other: Run, run: Run, board: Board, now: datetime) -> datetime | None:
         """When the other run goes on, if it can still make marks for this one; else None."""

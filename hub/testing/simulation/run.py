@@ -27,6 +27,8 @@ from hub.testing.world import World
 
 CYCLES = 10
 STEPS = 400
+PATIENCE = timedelta(seconds=3)
+"""How long a worker that found nothing to do sleeps at least."""
 TRACKED = ("name", "note", "short", "city", "credit", "tags")
 PAUSABLE = ("pull:read", "push:sent", "lease:after-commit", "remote:read", "remote:fetch")
 PROTECTED = ("pull", "sweep", "intent", "settle")
@@ -154,7 +156,7 @@ class Simulation:
                 now = self.clock.now()
                 wake_at = jobs.step(now, schedules=True)
                 wait = (wake_at - self.clock.moment) if wake_at else timedelta(0)
-                self.stage.pause(max(wait, timedelta(seconds=1)) if wake_at else timedelta(0))
+                self.stage.pause(max(wait, PATIENCE) if wake_at else timedelta(0))
         except Crash:
             return
 
@@ -273,10 +275,10 @@ class Simulation:
             self.admin.resume(approve=1000)
             self.steward.decide()
             before = self._pulse()
-            self._cycle(full=cycle >= 2)
-            if cycle == 1:
+            self._cycle(full=cycle >= 1)
+            if cycle == 0:
                 oracle.check_reads(self)
-            if cycle >= 3 and self._pulse() == before:
+            if cycle >= 2 and self._pulse() == before:
                 oracle.check(self)
                 return
         raise Violation(f"I1: no rest after {CYCLES} cycles without edits or faults")

@@ -76,7 +76,7 @@ class Scenario:
 
 def draw(seed: int) -> Scenario:
     rng = random.Random(seed)
-    count = rng.choice((2, 2, 2, 2, 3, 3, 4))
+    count = rng.choice((2, 2, 2, 2, 2, 2, 2, 3, 3, 4))
     orders = count == 2 and rng.random() < 0.3
     names = ("erp", "crm", "shop", "mail")[:count]
     systems = tuple(_system(rng, name, names) for name in names)
@@ -87,16 +87,16 @@ def draw(seed: int) -> Scenario:
         seed,
         systems,
         faults,
-        workers=rng.choice((1, 1, 2, 2, 3)),
-        crash=rng.choice((0.0, 0.0, 0.01, 0.05)),
+        workers=rng.choice((1, 1, 1, 2, 2, 3)),
+        crash=rng.choice((0.0, 0.0, 0.02, 0.08)),
         crashes=rng.choice((1, 2, 4)),
         pauses=rng.choice((0, 0, 1, 2)),
-        edits=rng.choice((2, 3, 4, 6, 10)),
-        span=timedelta(seconds=rng.choice((60, 120, 180))),
+        edits=rng.choice((1, 2, 3, 4, 6)),
+        span=timedelta(seconds=rng.choice((30, 50, 80))),
         orders=orders,
         deletes=rng.choice((0.0, 0.0, 0.15)),
         late_commits=rng.random() < 0.3,
-        every=rng.choice((30, 45, 60)),
+        every=rng.choice((20, 30)),
     )
 
 
