@@ -97,7 +97,7 @@ def _admit(flow: Flow, row: Any) -> None:
 def _ensure_state(connection: Connection, store: Store, flow: Flow) -> Mapping[str, Any]:
     """The flow's state row, with the version of the mapping that runs from now on."""
     state = store.metadata.tables["flow_state"]
-    row = connection.execute(select(state).where(state.c.flow == flow.name)).first()
+    row = connection.execute(_state_of(state), {"flow": flow.name}).first()
     _admit(flow, row)
     version = {"identity": flow.identity, "mapping_version": flow.mapping.version}
     if row is None:
@@ -148,7 +148,12 @@ def _live_of(run: Table) -> Select[Any]:
 
 def load_run(connection: Connection, store: Store, run_id: str) -> Run:
     run = store.metadata.tables["run"]
-    return _run(connection.execute(select(run).where(run.c.id == run_id)).one()._asdict())
+    return _run(connection.execute(_run_of(run), {"run_id": run_id}).one()._asdict())
+
+
+@lru_cache(maxsize=8)
+def _run_of(run: Table) -> Select[Any]:
+    return select(run).where(run.c.id == bindparam("run_id"))
 
 
 def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
@@ -187,21 +192,24 @@ def _save(run: Table) -> Update:
 
 def save_cursor(connection: Connection, store: Store, flow: str, cursor: Mapping[str, Any]) -> None:
     state = store.metadata.tables["flow_state"]
-    connection.execute(
-        update(state)
-        .where(state.c.flow == flow)
-        .values(cursor=dump(cursor), attempts=0, retry_at=None)
-    )
+    values = {"cursor": dump(cursor), "attempts": 0, "retry_at": None}
+    connection.execute(_set(state, *values), {"of_flow": flow, **values})
+
+
+@lru_cache(maxsize=32)
+def _set(state: Table, *names: str) -> Update:
+    """Sets these columns of one flow's state."""
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(state).where(state.c.flow == bindparam("of_flow")).values(values)
 
 
 def finish(work: Work, flow: Flow, run: Run, state: str, error: HubError | None = None) -> None:
     """The run is over; what stopped it, if anything did, is kept with it."""
     run.state = state
     links, table = work.store.metadata.tables["link"], work.store.metadata.tables["flow_state"]
-    rows = work.connection.execute(
-        select(func.count()).where(links.c.source_id == flow.source_id, links.c.state == "active")
-    ).scalar_one()
-    work.connection.execute(update(table).where(table.c.flow == run.flow).values(last_rows=rows))
+    source = {"source_id": flow.source_id}
+    rows = work.connection.execute(_live_links(links), source).scalar_one()
+    work.connection.execute(_set(table, "last_rows"), {"of_flow": run.flow, "last_rows": rows})
     if run.full_read:
         _forget_seen(work.connection, work.store, run.id)
     save(
@@ -211,6 +219,12 @@ def finish(work: Work, flow: Flow, run: Run, state: str, error: HubError | None 
         finished_at=work.at,
         error=dump(error_json(error)) if error else None,
     )
+
+
+@lru_cache(maxsize=8)
+def _live_links(link: Table) -> Select[Any]:
+    mine = (link.c.source_id == bindparam("source_id"), link.c.state == "active")
+    return select(func.count()).where(*mine)
 
 
 def pause(work: Work, flow: Flow, error: HubError) -> None:
@@ -260,7 +274,12 @@ def flow_row(env: Env, flow: str) -> Any:
 def flow_row_in(connection: Connection, store: Store, flow: str) -> Any:
     """The same, as a transaction sees it."""
     state = store.metadata.tables["flow_state"]
-    return connection.execute(select(state).where(state.c.flow == flow)).first()
+    return connection.execute(_state_of(state), {"flow": flow}).first()
+
+
+@lru_cache(maxsize=8)
+def _state_of(state: Table) -> Select[Any]:
+    return select(state).where(state.c.flow == bindparam("flow"))
 
 
 def error_json(error: HubError) -> dict[str, Any]:

@@ -114,7 +114,9 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get("hub_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -6,8 +6,10 @@ A worker that was paused beyond its lease comes back with an old fence, and its 
 import os
 import socket
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, or_, update
+from sqlalchemy import Connection, Select, Table, Update, bindparam, or_, select, update
 
 from hub.store.session import Store
 from hub.store.tables import stamp
@@ -33,19 +35,34 @@ def acquire(
 ) -> int | None:
     """Take the source's lease: its new fence, or None while somebody else holds it."""
     source = store.metadata.tables["source"]
-    row = connection.execute(
-        source.select().where(source.c.id == source_id).with_for_update()
-    ).one()
+    row = connection.execute(_locked(source), {"source_id": source_id}).one()
     free = row.lease_until is None or row.lease_until <= stamp(now)
     if not (free or row.lease_owner == owner or is_dead(row.lease_owner)):
         return None
     fence = int(row.fence) + 1
-    connection.execute(
-        update(source)
-        .where(source.c.id == source_id)
-        .values(lease_owner=owner, lease_until=stamp(now + length), fence=fence)
-    )
+    taken = {"lease_owner": owner, "lease_until": stamp(now + length), "fence": fence}
+    connection.execute(_take(source), {"source_id": source_id, **taken})
     return fence
+
+
+@lru_cache(maxsize=8)
+def _locked(source: Table) -> Select[Any]:
+    return select(source).where(source.c.id == bindparam("source_id")).with_for_update()
+
+
+@lru_cache(maxsize=8)
+def _take(source: Table) -> Update:
+    names = ("lease_owner", "lease_until", "fence")
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(source).where(source.c.id == bindparam("source_id")).values(values)
+
+
+@lru_cache(maxsize=8)
+def _held_by(source: Table, *names: str) -> Update:
+    """Sets these columns of a source whose fence is still the one given."""
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    mine = (source.c.id == bindparam("source_id"), source.c.fence == bindparam("my_fence"))
+    return update(source).where(*mine).values(values)
 
 
 def confirm(
@@ -60,9 +77,8 @@ def confirm(
     """Renew the lease inside the transaction that depends on it; LeaseLostError if it is gone."""
     source = store.metadata.tables["source"]
     done = connection.execute(
-        update(source)
-        .where(source.c.id == source_id, source.c.fence == fence)
-        .values(lease_until=stamp(now + length))
+        _held_by(source, "lease_until"),
+        {"source_id": source_id, "my_fence": fence, "lease_until": stamp(now + length)},
     )
     if done.rowcount != 1:
         raise LeaseLostError(source_id)
@@ -71,16 +87,15 @@ def confirm(
 def is_held(connection: Connection, store: Store, source_id: int, now: datetime) -> bool:
     """Whether some worker is at the source."""
     source = store.metadata.tables["source"]
-    row = connection.execute(source.select().where(source.c.id == source_id)).one()
+    row = connection.execute(_locked(source), {"source_id": source_id}).one()
     return bool(row.lease_until and row.lease_until > stamp(now) and not is_dead(row.lease_owner))
 
 
 def release(connection: Connection, store: Store, source_id: int, fence: int) -> None:
     source = store.metadata.tables["source"]
     connection.execute(
-        update(source)
-        .where(source.c.id == source_id, source.c.fence == fence)
-        .values(lease_owner=None, lease_until=None)
+        _held_by(source, "lease_owner", "lease_until"),
+        {"source_id": source_id, "my_fence": fence, "lease_owner": None, "lease_until": None},
     )
 
 

@@ -6,9 +6,10 @@ Both are per connection and live in the database, so that all workers share them
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, Select, Table, bindparam, select, update
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -22,6 +23,11 @@ from hub.sync.flow import Env
 
 T = TypeVar("T")
 READ_ATTEMPTS = 3
+
+
+@lru_cache(maxsize=8)
+def _known(table: Table) -> Select[Any]:
+    return select(table).where(table.c.connection == bindparam("connection"))
 
 
 class Remote:
@@ -148,9 +154,8 @@ class Remote:
 
     def _state(self) -> Row[Any] | None:
         with self.env.store.read() as connection:
-            self._cached = connection.execute(
-                select(self._table).where(self._table.c.connection == self.connection)
-            ).first()
+            known = {"connection": self.connection}
+            self._cached = connection.execute(_known(self._table), known).first()
         return self._cached
 
     def _save(self, **values: object) -> None:

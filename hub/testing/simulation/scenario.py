@@ -92,7 +92,7 @@ def draw(seed: int) -> Scenario:
         crashes=rng.choice((1, 2, 4)),
         pauses=rng.choice((0, 0, 1, 2)),
         edits=rng.choice((1, 2, 3, 4, 6)),
-        span=timedelta(seconds=rng.choice((30, 50, 80))),
+        span=timedelta(seconds=rng.choice((20, 40, 60))),
         orders=orders,
         deletes=rng.choice((0.0, 0.0, 0.15)),
         late_commits=rng.random() < 0.3,
