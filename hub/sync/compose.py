@@ -112,7 +112,9 @@ def _compose(work: Work, flow: Flow, marks: Sequence[Mark], version_of: VersionO
         link, key = m.link, m.reuse or new_key
         remote_id = link.external_id if link else ""
         old = decode(link.row) if link else {}
-        version = (version_of(flow.stream, old) or link.external_version) if link else None
+        version = None
+        if link and flow.capabilities.conditional_writes:
+            version = version_of(flow.stream, old) or link.external_version
         if m.op == "delete":
             m.change = Change(key, "delete", {}, remote_id, version, old)
             continue

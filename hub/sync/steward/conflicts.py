@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from hub.entity import Field
+from hub.entity import Entity, Field
 from hub.errors import HubError, NotFoundError
 from hub.store import records
 from hub.store.records import Record
@@ -26,11 +26,32 @@ def conflicts_list(env: Env, limit: int) -> list[dict[str, Any]]:
 def _ours_now(env: Env, connection: Connection, row: Row[Any]) -> Any:
     """What the hub has now in the field of an open conflict."""
     entity = env.store.entities[row.entity]
-    if row.field not in entity.field:
-        return load(row.ours)
     found = records.load(connection, env.store, entity.stored, [row.record_id])
     record = found.get(row.record_id)
-    return record.values.get(entity.column(row.field)) if record else load(row.ours)
+    return _ours_in(entity, row, record) if record else load(row.ours)
+
+
+def _ours_in(entity: Entity, row: Row[Any], record: Record) -> Any:
+    top = _top(row.field)
+    if top not in entity.field:
+        return load(row.ours)
+    value, below = record.values.get(entity.column(top)), row.field[len(top) :]
+    return _found(entity.field[top], value, below)
+
+
+def _top(path: str) -> str:
+    return path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
+
+
+def _found(declared: Field, value: Any, path: str) -> Any:
+    """What stands at the path below the value of a field: ".city", or "[2].qty" in a list."""
+    if not path or value is None:
+        return value
+    if path.startswith("."):
+        return value.get(path[1:])
+    key, _, rest = path[1:].partition("]")
+    item = next((i for i in value if str(i.get(declared.key)) == key), None)
+    return _found(Field.object(key, declared.fields), item, rest)
 
 
 def _conflict_json(row: Row[Any]) -> dict[str, Any]:
@@ -63,6 +84,7 @@ def conflict_resolve(env: Env, id_: str, choice: str, value: Any, *, by: str) ->
         record = records.load(work.connection, work.store, entity.stored, [row.record_id])[
             row.record_id
         ]
+        ours = dump(_ours_in(entity, row, record))  # what was decided against, should theirs win
         if row.kind == "delete":
             _resolve_delete(env, work, row, record, choice)
         else:
@@ -70,7 +92,7 @@ def conflict_resolve(env: Env, id_: str, choice: str, value: Any, *, by: str) ->
         work.connection.execute(
             update(table)
             .where(table.c.id == id_)
-            .values(state="resolved", choice=choice, decided_by=by, decided_at=work.at)
+            .values(state="resolved", choice=choice, decided_by=by, decided_at=work.at, ours=ours)
         )
         return {**_conflict_json(row), "state": "resolved", "choice": choice}
 
@@ -78,7 +100,7 @@ def conflict_resolve(env: Env, id_: str, choice: str, value: Any, *, by: str) ->
 def _resolve_field(
     env: Env, work: Any, row: Row[Any], record: Record, choice: str, value: Any
 ) -> None:
-    entity, top = env.store.entities[row.entity], row.field.split(".")[0].split("[")[0]
+    entity, top = env.store.entities[row.entity], _top(row.field)
     theirs = load(row.theirs)
     chosen = theirs if choice == "theirs" else value
     column, declared = entity.column(top), entity.field.get(top)

@@ -271,6 +271,8 @@ class Simulation:
         self.stage.clear()
         self.note("storm", "ends")
         self.stage.play(self.clock.moment + timedelta(hours=1))
+        if runs.live(self.world.env):
+            self._cycle(full=False)  # what was begun in the storm, without another overlap
         for cycle in range(CYCLES):
             self.admin.resume(approve=1000)
             self.steward.decide()

@@ -66,7 +66,7 @@ class Users:
         row: dict[str, Any] = {"code": code}
         for column in ("name", "note", "short", "city", "credit", "tags"):
             if column == "name" or self.rng.random() < 0.6:
-                row[column] = self._value(code, column, name, None)
+                row[column] = self._value(code, column, name, "", None)
         self._put(name, CUSTOMERS, row)
 
     def _edit(self) -> None:
@@ -77,25 +77,34 @@ class Users:
         old = rows[self.rng.choice(sorted(rows))]
         row: dict[str, Any] = {"id": old["id"]}
         for column in self.rng.sample(("name", "note", "short", "city", "credit", "tags"), 2):
-            row[column] = self._value(old["code"], column, name, old.get(column))
+            row[column] = self._value(old["code"], column, name, old["id"], old.get(column))
         self._put(name, CUSTOMERS, row)
 
-    def _value(self, code: str, column: str, name: str, old: Any) -> Any:
+    def _value(self, code: str, column: str, name: str, key: str, old: Any) -> Any:
         """A value that only this write has."""
         if column == "tags":
-            return self._tags(code, name, old)
+            return self._tags(code, name, key, old)
         made = self.model.write(code, column, name, self.sim.clock.moment, old)
         if column == "credit":
             return model.amount(made.id, self.rng.randrange(1000))
         padding = self.rng.choice(("", "", "", "  "))
         return padding + model.text(made.id, self.rng.choice(WORDS)) + padding
 
-    def _tags(self, code: str, name: str, old: Any) -> list[str]:
+    def _is_linked(self, name: str, key: str) -> bool:
+        """The hub knows the row, and with it what stood there before."""
+        source = self.sim.world.flows[f"{name}-{CUSTOMERS}"].source_id
+        query = "SELECT shadow FROM link WHERE source_id = ? AND external_id = ?"
+        row = self.sim.raw.execute(query, (source, key)).fetchone()
+        return row is not None and row[0] is not None
+
+    def _tags(self, code: str, name: str, key: str, old: Any) -> list[str]:
         """One tag more, or one less."""
         tags = list(old or ())
         if tags and self.rng.random() < 0.3:
             gone = self.rng.choice(tags)
             self.model.removed.update(model.tokens(gone))
+            if not self._is_linked(name, key):
+                self.model.excused.update(model.tokens(gone))  # it cannot be told from never there
             return [t for t in tags if t != gone]
         made = self.model.write(code, "tags", name, self.sim.clock.moment, None)
         return sorted([*tags, f"w{made.id:04}"])
