@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from hub.errors import Problem
-from hub.store import bulk
+from hub.store import bulk, records
 from hub.store.among import among
 from hub.store.tables import stamp
 from hub.store.types import dump
