@@ -34,7 +34,7 @@ STATES = {
     "paused": _("paused"),
     "running": _("running"),
     "queued": _("about to run"),
-    "superseded": _("replaced by a full run"),
+    "superseded": _("replaced by another run"),
     "active": _("active"),
     "new": _("never run"),
 }

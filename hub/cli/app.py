@@ -20,6 +20,7 @@ from hub.cli.commands import (
     modules,
     records,
     setup,
+    simulate,
     sync,
     verify,
 )
@@ -76,6 +77,7 @@ for _module in (
     history,
     verify,
     modules,
+    simulate,
 ):
     for _command in _module.COMMANDS:
         root.add_command(_command)

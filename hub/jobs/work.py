@@ -178,8 +178,8 @@ class Jobs:
             self._confirm(work, flow, fence)
             complete, why = True, ""
             if run.full_read:
-                known = runs.flow_row_in(work.connection, self.env.store, flow.name)
-                complete, why = _is_complete(run, known.last_rows - sweep.approved(work, flow))
+                known = 0 if run.counts.read else sweep.count_links(work, flow)
+                complete, why = _is_complete(run, known - sweep.approved(work, flow))
             quarantine.out_of_patience(work, flow, flow.settings.patience)
             if run.full_read and complete:
                 gone = sweep.not_met(work, flow, run)
@@ -413,11 +413,11 @@ def _aside(flow: Flow, env: Env) -> Run:
     return Run("", flow.name, "running", "pull", False, None, stamp(env.clock.now()), Counts())
 
 
-def _is_complete(run: Run, last_rows: int) -> tuple[bool, str]:
+def _is_complete(run: Run, known: int) -> tuple[bool, str]:
     """Whether a read that ended without an error gave every row there is."""
     counts = run.counts
     if counts.total is not None and counts.read < counts.total:
         return False, f"{counts.read} rows of {counts.total} arrived"
-    if last_rows > 0 and not counts.read:
-        return False, f"it was empty, where {last_rows} rows were known"
+    if known > 0 and not counts.read:
+        return False, f"it was empty, where {known} rows were known"
     return True, ""

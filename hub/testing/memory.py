@@ -33,6 +33,10 @@ class Wire:
     def call(self, kind: str) -> None:
         """Before a call of this kind ("read", "fetch" or "write") reaches the system."""
 
+    def hollow(self, total: int | None, *, first: bool) -> bool:
+        """Whether a reading ends here without a word, though there is more."""
+        return False
+
     def answer(self, kind: str) -> None:
         """After the system has acted, before the hub knows."""
 
@@ -141,19 +145,23 @@ class MemoryConnector(Connector):
         if cursor and stream.overlap:
             moment = datetime.fromisoformat(after[0]) - stream.overlap
             after = (_moment(moment), "")
+        begun = cursor is not None
         while True:
             self._call("read")
             everything = self.system.rows(stream.name).values()
             rows = sorted(everything, key=lambda r: (r["modified"], r[self.system.key]))
             rest = [r for r in rows if (r["modified"], r[self.system.key]) > after]
             page = copy.deepcopy(rest[: self.capabilities.read_page])
+            total = len(everything) if self.system.counts_rows and cursor is None else None
             self.system.wire.answer("read")
+            if page and self.system.wire.hollow(total, first=not begun):
+                return
+            begun = True
             if not page:
                 since = self.system.reading_since[stream.name]
                 self.system.read_through[stream.name] = since
                 return
             after = (page[-1]["modified"], page[-1][self.system.key])
-            total = len(everything) if self.system.counts_rows and cursor is None else None
             yield Page(page, {"modified": after[0], "id": after[1]}, total=total)
             self.system.on_page()
 

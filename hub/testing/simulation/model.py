@@ -55,8 +55,14 @@ class Model:
     def superseded(self, writes: Iterable[Write]) -> set[int]:
         return {id_ for w in writes for id_ in w.over if id_ != w.id}
 
-    def lost(self, code: str, column: str, final: Any, told: set[int]) -> Iterator[str]:
-        """Writes of this field that vanished, and values that nobody wrote."""
+    def lost(
+        self, code: str, column: str, final: Any, told: set[int], *, by_time: bool
+    ) -> Iterator[str]:
+        """Writes of this field that vanished, and values that nobody wrote.
+
+        *by_time*: no policy prefers a side, and every clock is right; then a value that somebody
+        saw and replaced cannot come back.
+        """
         writes = self.of(code, column)
         if column == "tags":
             yield from self._lost_tags(code, writes, set(tokens(final)))
@@ -66,6 +72,8 @@ class Model:
         if ends - known - {DEFAULT}:
             yield f"{code}.{column} is {final!r}, which nobody wrote"
         for w in writes:
+            if by_time and ends & w.over and w.id not in ends | self.excused:
+                yield f"{code}.{column} is {final!r} again, which write {w.id} had replaced"
             if w.id in ends or w.id in over or w.id in told or w.id in self.excused:
                 continue
             yield f"{code}.{column} is {final!r}; write {w.id} by a user of {w.system} is lost"

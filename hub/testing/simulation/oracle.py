@@ -205,9 +205,17 @@ class _Verdict:
                 final = record.values.get(name)
                 if name == "address":
                     final = (final or {}).get("city")
-                for fault in self.sim.model.lost(code, column, final, told.get(record.id, set())):
+                known = told.get(record.id, set())
+                by_time = self._by_time(column)
+                for fault in self.sim.model.lost(code, column, final, known, by_time=by_time):
                     yield f"I3: {fault}"
         yield from self._same_customer()
+
+    def _by_time(self, column: str) -> bool:
+        """The later write wins this field, and what is later can be told."""
+        scenario = self.sim.scenario
+        right = not any(p.ahead or p.tick or column in p.policies for p in scenario.systems)
+        return right and not scenario.late_commits
 
     def _told(self) -> dict[str, set[int]]:
         """Writes that a conflict tells of, by record."""

@@ -21,6 +21,7 @@ FAULTS = (
     "rejected",  # refused for its content, for now
     "partial",  # a batch breaks off in the middle
     "missing",  # a batch answer lacks some of its results
+    "hollow",  # a reading ends early, without an error
 )
 TEXTS = ("name", "note", "city", "short")
 LEASE = timedelta(seconds=7)

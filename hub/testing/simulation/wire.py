@@ -34,6 +34,13 @@ class BadWire(Wire):
         if self._strikes("protocol", 0.3):
             raise self._fault(kind, ProtocolError("a page of HTML"))
 
+    def hollow(self, total: int | None, *, first: bool) -> bool:
+        """Only where it can be noticed: at the very first page, or if the system counts its rows."""
+        if (first or total is not None) and self._strikes("hollow"):
+            self.sim.note(self.plan.name, "a reading ends early, without an error")
+            return True
+        return False
+
     def answer(self, kind: str) -> None:
         self.sim.fault(f"remote:{kind}")
         self.sim.wait_on_wire()

@@ -1,0 +1,79 @@
+"""The simulator itself: the same history from the same seed, and how a person is told of it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from hub.cli.app import root
+from hub.testing.simulation import run, simulate
+
+DIGESTS = """
+import json
+from hub.testing.simulation import simulate
+histories = [simulate(seed) for seed in range(200)]
+print(json.dumps([[h.digest, h.violations] for h in histories]))
+"""
+
+
+def test_a_seed_gives_the_same_history_under_any_hash_seed():
+    told = []
+    for hash_seed in ("0", "1", "4711"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-c", DIGESTS], env=environment, capture_output=True, check=True
+        )
+        told.append(json.loads(done.stdout))
+    assert told[0] == told[1] == told[2]
+    assert len({digest for digest, _ in told[0]}) == 200
+    assert not [seed for seed, (_, violations) in enumerate(told[0]) if violations]
+
+
+def test_a_history_does_not_depend_on_the_one_before():
+    first = simulate(11).digest
+    simulate(12)
+    assert simulate(11).digest == first
+
+
+def test_histories_hold_what_they_are_meant_to_hold():
+    histories = [simulate(seed) for seed in range(30)]
+    told = " ".join(what for h in histories for _, _, what in h.events)
+    for wanted in (
+        *("is killed", "sleeps", "deletes customers", "puts orders", "refuses a", "timed out"),
+        *("the connection was cut", "slow down", "HTML", "lacks a result", "conflict", "replays"),
+    ):
+        assert wanted in told, wanted
+
+
+def call(*args):
+    return CliRunner().invoke(root, ["simulate", *args])
+
+
+def test_a_person_is_told_how_many_histories_held():
+    result = call("--seeds", "3", "--lang", "en")
+    assert result.exit_code == 0
+    assert "3 histories, 0 of them failing" in result.output
+
+
+def test_a_history_can_be_told():
+    result = call("--seed", "7", "--trace", "--json")
+    told = json.loads(result.output)["result"]
+    assert told["seed"] == 7 and told["violations"] == []
+    assert {"second", "who", "what"} <= told["events"][0].keys()
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    monkeypatch.setattr(run.oracle, "check", lambda sim: sim.outcome.violations.append("I1: no"))
+
+
+def test_a_failing_history_is_told_with_its_seed(broken):
+    result = call("--seeds", "2", "--seed", "5", "--lang", "en")
+    assert result.exit_code == 1
+    assert "hub simulate --seed 5 --trace" in result.output and "I1: no" in result.output
+    assert [
+        f["seed"] for f in json.loads(call("--seeds", "2", "--json").output)["result"]["failing"]
+    ]
