@@ -39,7 +39,7 @@ def test_a_history_does_not_depend_on_the_one_before():
 
 
 def test_histories_hold_what_they_are_meant_to_hold():
-    histories = [simulate(seed) for seed in range(30)]
+    histories = [simulate(seed) for seed in range(60)]
     told = " ".join(what for h in histories for _, _, what in h.events)
     for wanted in (
         *("is killed", "sleeps", "deletes customers", "puts orders", "refuses a", "timed out"),
