@@ -529,6 +529,77 @@ class Hub:
         )
         return {"entity": entity, "at": moment, "records": count, "file": str(target or "")}
 
+    # ----------------------------------------------------------------------------- duplicates
+
+    def duplicates_list(
+        self, entity: str | None = None, state: str = "open", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Pairs in this state, the likeliest first."""
+        of = self.entity(entity) if entity else None
+        return steward.duplicates_list(self.env, of, state, limit)
+
+    def duplicates_count(self) -> dict[str, int]:
+        return steward.duplicates_count(self.env)
+
+    def duplicates_next(self, entity: str | None = None) -> dict[str, Any] | None:
+        """The pair to decide next, side by side with what speaks for it; None: nothing waits."""
+        return steward.duplicates_next(self.env, self.entity(entity) if entity else None)
+
+    def duplicates_show(self, id: str) -> dict[str, Any]:
+        return steward.duplicates_show(self.env, id)
+
+    def duplicates_compare(self, entity: str, one: str, other: str) -> dict[str, Any]:
+        return steward.explain_pair(self.env, self.entity(entity), (one, other))
+
+    def duplicates_decide(self, id: str, state: str) -> dict[str, Any]:
+        """*state*: distinct, later or open."""
+        return steward.duplicates_decide(self.env, id, state, by=_person())
+
+    def duplicates_merge(
+        self, id: str, *, keep: str = "", choices: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Merge a pair; *keep*: left or right; *choices*: field → left, right or {"value": …}."""
+        return steward.duplicates_merge(self.env, id, by=_person(), keep=keep, choices=choices)
+
+    def distinct(self, entity: str, one: str, other: str) -> dict[str, Any]:
+        """Remember that the two are not the same."""
+        return steward.distinct(self.env, self.entity(entity), (one, other), by=_person())
+
+    def duplicates_scan(self, entity: str, progress: Progress = _quiet) -> dict[str, Any]:
+        return steward.duplicates_scan(self.env, self.entity(entity), progress)
+
+    def duplicates_train(
+        self, entity: str, progress: Progress = _quiet, *, reset: bool = False
+    ) -> dict[str, Any]:
+        return steward.duplicates_train(self.env, self.entity(entity), progress, reset=reset)
+
+    def merge(
+        self,
+        entity: str,
+        one: str,
+        other: str,
+        *,
+        keep: str = "",
+        choices: Mapping[str, Any] | None = None,
+        anyway: bool = False,
+    ) -> dict[str, Any]:
+        """Make one record of two, given by code or id; *choices*: field → key or {"value": …}."""
+        return steward.merge(
+            self.env,
+            self.entity(entity),
+            (one, other),
+            by=_person(),
+            keep=keep,
+            choices=choices,
+            anyway=anyway,
+        )
+
+    def unmerge(self, entity: str, key: str, *, edits: str = "auto") -> dict[str, Any]:
+        """Split the merge that ended this record, or the last one into it."""
+        return steward.unmerge(self.env, self.entity(entity), key, by=_person(), edits=edits)
+
+    # ------------------------------------------------------------------------------ set aside
+
     def quarantine_list(
         self, flow: str | None = None, code: str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:

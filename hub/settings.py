@@ -68,6 +68,15 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a score decides for a row that no key identifies.  None: the learnt, or usual, bits."""
+
+    mode: str = "review"
+    auto: float | None = None
+    review: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSettings:
     """connection + stream + mapping + direction.  `parse_schedule` reads the two schedules."""
 
@@ -89,6 +98,7 @@ class FlowSettings:
     brake: Brake = Brake()
     create: bool = True
     match_only: bool = False
+    duplicates: Likeness = Likeness()
     after: tuple[str, ...] = ()
 
     @property
@@ -217,6 +227,16 @@ class Fraction(fields.Float):
         super().__init__(load_default=default, metadata={"help": help}, validate=limits)
 
 
+class Bits(fields.Float):
+    """A score, or empty."""
+
+    def __init__(self, help: str) -> None:
+        limits = validate.Range(-1000, 1000, error="not a number between -1000 and 1000")
+        super().__init__(
+            load_default=None, allow_none=True, metadata={"help": help}, validate=limits
+        )
+
+
 def _above_zero(value: int) -> None:
     if value < 1:
         raise ValidationError("not a whole number above 0")
@@ -313,6 +333,20 @@ class BrakeSection(_Made):
     field_share = Fraction("A run that changes one field in more records than this pauses.", 0.5)
 
 
+class LikenessSection(_Made):
+    made = Likeness
+    mode = Choice(
+        "review",
+        "auto",
+        "keys",
+        help="review: a row that looks like a record becomes one of its own, and a person is asked;"
+        " auto: beyond doubt, it is taken for that record; keys: only keys count.",
+        load_default="review",
+    )
+    auto = Bits("Score from which a row is taken for a record; empty: what was learnt, else 15.")
+    review = Bits("Score from which a person is asked; empty: what was learnt, else 8.")
+
+
 class FlowSection(_Made):
     made = FlowSettings
     connection = Text("The connection that the flow reads and writes.")
@@ -336,6 +370,7 @@ class FlowSection(_Made):
     brake = _part(BrakeSection, "What makes a run pause and ask before it goes on.")
     create = Flag("Whether the flow may create rows in the system.", load_default=True)
     match_only = Flag("true: rows that match no record of the hub are left.", load_default=False)
+    duplicates = _part(LikenessSection, "What becomes of a row that only looks like a record.")
     after = fields.List(
         fields.String(),
         load_default=tuple,

@@ -10,6 +10,13 @@ from hub.i18n import _
 from hub.seams import SystemClock
 
 EVERY = 5.0
+PHASES = {
+    "pull": _("reading"),
+    "push": _("writing"),
+    "index": _("indexing"),
+    "scan": _("comparing"),
+    "learn": _("learning"),
+}
 
 
 class Lines:
@@ -55,7 +62,7 @@ def _left(event: Mapping[str, Any], rate: float) -> str:
 
 
 def phase(screen: Screen, name: str) -> str:
-    return screen.text({"pull": _("reading"), "push": _("writing")}.get(name, name))
+    return screen.text(PHASES.get(name, name))
 
 
 class Bars:

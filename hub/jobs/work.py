@@ -25,7 +25,7 @@ from hub.errors import (
 from hub.jobs import runs
 from hub.jobs.board import Board, look, look_in, next_schedules, schedule
 from hub.store.tables import stamp
-from hub.sync import leases, pull, push, quarantine, send, sweep
+from hub.sync import duplicates, leases, pull, push, quarantine, send, sweep
 from hub.sync.flow import Counts, Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
 from hub.sync.leases import LeaseLostError
@@ -142,6 +142,7 @@ class Jobs:
 
     def pull_range(self, run: Run, flow: Flow, fence: int) -> None:
         """Read pages for a while; each is one transaction with its cursor.  Resumable at any page."""
+        run.scored = duplicates.prepare(self.env, flow, self.progress)
         begun = run.counts.read > 0
         stream = flow.stream if begun else replace(flow.stream, overlap=flow.settings.overlap)
         remote = self._remote(flow)

@@ -14,12 +14,17 @@ _SIGN = 1 << 63
 
 def keys(entity: Entity, found: Features) -> list[int]:
     """The blocking keys of a record, as signed 64-bit numbers, ascending."""
-    made: set[int] = set()
+    return sorted(keys_by_block(entity, found))[:MAX_KEYS]
+
+
+def keys_by_block(entity: Entity, found: Features) -> dict[int, int]:
+    """Blocking key → the number of the block that it is of."""
+    made: dict[int, int] = {}
     for number, block in enumerate(entity.blocks):
         for values in product(*(_starts(found, part) for part in block)):
-            text = "\x1f".join((str(number), *values))
-            made.add(xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) - _SIGN)
-    return sorted(made)[:MAX_KEYS]
+            text = "\x1f".join((entity.name, str(number), *values))
+            made[xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) - _SIGN] = number
+    return made
 
 
 def _starts(found: Features, part: str) -> Sequence[str]:

@@ -285,6 +285,7 @@ match_feature = Table(
     CORE,
     Column("record_id", ID, primary_key=True),
     Column("entity", NAME, nullable=False),
+    Column("version", BigInteger, nullable=False),
     Column("keys", Text, nullable=False),
     Column("features", Text, nullable=False),
     Index(None, "entity"),

@@ -151,6 +151,8 @@ class Run:
     trigger: str = ""
     changed: dict[str, int] = field(default_factory=dict)
     """How many linked records this run changed, per field: what the brake watches."""
+    scored: bool = False
+    """Rows that no key identifies are compared with the records of other systems."""
     met: set[int] = field(default_factory=set)
     """Hashes of the keys already met in this run, kept only for sources without unique keys."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hub.connector import BadRow, Row
 from hub.errors import HubError, Problem
+from hub.matching import Score
 from hub.store.records import Record
 from hub.sync.flow import Flow
 from hub.sync.links import Link
@@ -33,6 +34,8 @@ class Incoming:
     matched: bool = False
     merged: Merged | None = None
     waits: tuple[int, str] | None = None
+    alike: Mapping[str, Score] = field(default_factory=dict)
+    """Records that the row may be, for a person to look at, by what speaks for it."""
 
     @property
     def is_second(self) -> bool:

@@ -11,7 +11,7 @@ from hub.errors import Problem
 from hub.store import bulk, records
 from hub.store.records import Record
 from hub.store.types import dump, load
-from hub.sync import intents, journal, quarantine, references
+from hub.sync import duplicates, intents, journal, quarantine, references
 from hub.sync.conflicts import calm, open_conflicts, recent_changes, save_conflicts, show_theirs
 from hub.sync.flow import Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken
@@ -213,14 +213,24 @@ class _Intake:
         )
         record_of: dict[str, str] = {}
         used: set[str] = set()
+        barred = self._barred(unlinked)
+        unknown = []
         for row, hit in zip(unlinked, hits, strict=True):
             if hit.candidates:
                 row.problems.append(_ambiguous(hit.rule, hit.candidates))
                 self._park(row)
-            elif hit.record_id and hit.record_id not in used:
+            elif (
+                hit.record_id
+                and hit.record_id not in used
+                and hit.record_id not in barred.get(row.external_id, ())
+            ):
                 record_of[row.external_id] = hit.record_id
                 used.add(hit.record_id)
                 row.matched = True
+            else:
+                unknown.append(row)
+        if self.run.scored and unknown:
+            self._look(unknown, barred, record_of, used)
         record_of.update({r.external_id: r.link.record_id for r in rows if r.link})
         loaded = records.load(
             self.connection, self.store, self.flow.stored, set(record_of.values()), lock=True
@@ -234,6 +244,33 @@ class _Intake:
             if row.external_id in record_of:
                 row.record = loaded[record_of[row.external_id]]
         return fresh
+
+    def _barred(self, rows: Sequence[Incoming]) -> Mapping[str, set[str]]:
+        """The records that a person said these rows are not."""
+        if not rows:
+            return {}
+        names = {r.external_id for r in rows}
+        return duplicates.forbidden(self.work, self.flow.source_id, names)
+
+    def _look(
+        self,
+        rows: Sequence[Incoming],
+        barred: Mapping[str, set[str]],
+        record_of: dict[str, str],
+        used: set[str],
+    ) -> None:
+        """Rows that no key identifies: by their likeness, where that leaves no doubt."""
+        bars = [used | barred.get(r.external_id, set()) for r in rows]
+        for row, found in zip(
+            rows,
+            duplicates.look(self.work, self.flow, [r.values for r in rows], bars),
+            strict=True,
+        ):
+            row.alike = found.candidates
+            if found.record_id is not None and found.record_id not in used:
+                record_of[row.external_id] = found.record_id
+                used.add(found.record_id)
+                row.matched = True
 
     # -- merge
 
@@ -260,6 +297,9 @@ class _Intake:
             accepted.append(row)
             self._count(row, before[id(proposal)], proposal)
         self._save_clashes(accepted)
+        alike = {r.record.id: r.alike for r in accepted if r.alike and r.record}
+        if alike:
+            duplicates.save(self.work, self.flow, alike)
         return accepted
 
     def _merge_row(

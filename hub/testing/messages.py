@@ -33,7 +33,10 @@ TEXTS: dict[str, set[tuple[int, str]]] = {
     "ValidationError": {(0, "message")},
     **{
         name: {(0, "help")}
-        for name in ("Text", "Url", "Secret", "Number", "Flag", "Nested", "Duration", "Fraction")
+        for name in (
+            *("Text", "Url", "Secret", "Number", "Flag", "Nested"),
+            *("Duration", "Fraction", "Bits"),
+        )
     },
 }
 EVERYWHERE = ("hint", "help", "epilog")

@@ -27,6 +27,7 @@ def upgrade() -> None:
         "match_feature",
         sa.Column("record_id", ID, nullable=False),
         sa.Column("entity", NAME, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("keys", sa.Text(), nullable=False),
         sa.Column("features", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("record_id", name=op.f("pk_match_feature")),
