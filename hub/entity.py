@@ -160,7 +160,7 @@ class Entity:
     and `columns`, where a field's name differs from the stored one.  `states`: allowed moves of the
     `status` field.  `traits` (of a stored entity): what its records are compared by where no key
     decides; `blocks`: only records that agree in all traits of one of these are compared at all, each
-    a trait or the first letters of one ("name:4").
+    a trait, its first letters ("name:4"), its last ("street:-6"), or its first by sound ("name~10").
     """
 
     name: str

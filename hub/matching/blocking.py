@@ -1,12 +1,15 @@
 """Which records are compared at all: those that share a blocking key."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations, product
 
 from xxhash import xxh3_64_intdigest
 
 from hub.entity import Entity
 from hub.matching.normalise import Features
+from hub.matching.romanise import romanise
 
 MAX_KEYS = 40
 _SIGN = 1 << 63
@@ -21,17 +24,31 @@ def keys_by_block(entity: Entity, found: Features) -> dict[int, int]:
     """Blocking key → the number of the block that it is of."""
     made: dict[int, int] = {}
     for number, block in enumerate(entity.blocks):
-        for values in product(*(_starts(found, part) for part in block)):
+        for values in product(*(_letters(found, part) for part in block)):
             text = "\x1f".join((entity.name, str(number), *values))
             made[xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) - _SIGN] = number
     return made
 
 
-def _starts(found: Features, part: str) -> Sequence[str]:
-    """The trait's values, or their first letters; a value shorter than that is its own."""
-    name, _, length = part.partition(":")
+_PART = re.compile("([^:~]+)(?:([:~])(-?[0-9]+))?")
+
+
+@lru_cache(256)
+def trait_of(part: str) -> tuple[str, bool, int]:
+    """The trait of a part of a block, whether it goes by sound, and how many letters; 0: all."""
+    parsed = _PART.fullmatch(part)
+    assert parsed is not None, part
+    return parsed[1], parsed[2] == "~", int(parsed[3] or 0)
+
+
+def _letters(found: Features, part: str) -> Sequence[str]:
+    """The trait's values, or their first or last letters; a value shorter than that is its own."""
+    name, by_sound, length = trait_of(part)
     values = found.get(name, ())
-    return [v.replace(" ", "")[: int(length)] for v in values] if length else values
+    if not length:
+        return values
+    spelt = [(romanise(v) if by_sound else v).replace(" ", "") for v in values]
+    return list(dict.fromkeys(s[:length] if length > 0 else s[length:] for s in spelt))
 
 
 def pairs_in(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.entity import Entity
+from hub.matching.blocking import trait_of
 from hub.matching.compare import LEVELS, Levels
 from hub.matching.score import AUTO, REVIEW, Weights, bits, default_weights
 
@@ -20,6 +21,7 @@ SMOOTHING = 0.5
 TRUST = 4
 """How many undecided pairs a pair that a person decided weighs as much as."""
 ENOUGH_MATCHES = 20.0
+MOST_COPIES = 2
 
 Chances = list[list[float]]
 """Per trait: how likely each of its levels is."""
@@ -28,13 +30,13 @@ Chances = list[list[float]]
 @dataclass
 class Evidence:
     """Pairs to learn from.  `random`: levels of pairs drawn at random; `blocks`: of the pairs of
-    each block, by its number; `decided`: of those a person called one (True) or two (False).
-
-    `possible`: how many pairs of records there are in all.
+    each block, by its number, which are made of so many `records`; `decided`: of those a person
+    called one (True) or two (False).  `possible`: how many pairs of records there are in all.
     """
 
     random: Counter[Levels] = field(default_factory=Counter)
     blocks: dict[int, Counter[Levels]] = field(default_factory=dict)
+    records: dict[int, int] = field(default_factory=dict)
     decided: Counter[tuple[Levels, bool]] = field(default_factory=Counter)
     possible: int = 0
 
@@ -91,9 +93,11 @@ def _learn_m(
     decided = Counter({k: n * TRUST for (k, one), n in evidence.decided.items() if one})
     most = 0.0
     for number, patterns in sorted(evidence.blocks.items()):
-        fixed = {part.partition(":")[0] for part in entity.blocks[number]}
+        fixed = {trait_of(part)[0] for part in entity.blocks[number]}
         open_ = [i for i, t in enumerate(entity.traits) if t.name not in fixed]
         m, matches = _maximise(patterns, decided, u, sizes, open_)
+        if matches > _believable(evidence, number):
+            continue  # it took what the block's records have in common for what matches have
         most = max(most, matches)
         for i in open_:
             for level in range(sizes[i]):
@@ -103,6 +107,11 @@ def _learn_m(
             if found is not None:
                 sums[i][found] += n
     return [_normal(row) if sum(row) >= 1 else [] for row in sums], most
+
+
+def _believable(evidence: Evidence, number: int) -> float:
+    """How many of a block's pairs can be matches: a thing is there a few times, not a hundred."""
+    return MOST_COPIES * evidence.records.get(number, math.inf)
 
 
 def _normal(row: Sequence[float]) -> list[float]:

@@ -247,7 +247,7 @@ _TRAITS = (
 )
 _BLOCKS = (
     *(("identifier",), ("email",), ("phone",), ("domain",)),
-    *(("name:4", "city"), ("name:8",), ("name", "postal_code")),
+    *(("name:4", "city"), ("name~10",), ("city", "street:-6")),
 )
 
 PARTY = Entity(

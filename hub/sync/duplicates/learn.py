@@ -41,25 +41,31 @@ def gather(env: Env, work: Work, entity: Entity, progress: Progress) -> Evidence
     _draw(env, work, entity, evidence)
     after: int | None = None
     pairs = 0
+    met: dict[int, set[str]] = {}
     while pairs < BLOCK_PAIRS:
         blocks, after = portion(work, entity, after)
-        pairs += _add(work, entity, evidence, blocks)
+        pairs += _add(work, entity, evidence, blocks, met)
         done = min(pairs, BLOCK_PAIRS)
         progress({"flow": entity.name, "phase": "learn", "done": done, "total": BLOCK_PAIRS})
         if after is None:
             break
+    evidence.records = {number: len(ids) for number, ids in met.items()}
     return evidence
 
 
-def _add(work: Work, entity: Entity, evidence: Evidence, blocks: Blocks) -> int:
+def _add(
+    work: Work, entity: Entity, evidence: Evidence, blocks: Blocks, met: dict[int, set[str]]
+) -> int:
     """Count the levels of all pairs, by the block that brings the two together."""
     known = index.known(work, {i for _, ids in blocks for i in ids})
     by_block = {i: keys_by_block(entity, k.features) for i, k in known.items()}
     pairs = 0
     for key, ids in blocks:
+        number = by_block[ids[0]][key]
+        patterns = evidence.blocks.setdefault(number, Counter())
+        met.setdefault(number, set()).update(ids)
         for one, other in combinations(ids, 2):
-            levels = compare(entity, known[one].features, known[other].features)
-            evidence.blocks.setdefault(by_block[one][key], Counter())[levels] += 1
+            patterns[compare(entity, known[one].features, known[other].features)] += 1
             pairs += 1
     return pairs
 
