@@ -356,7 +356,7 @@ class _Intake:
             envelope,
             op=op,
             flow=flow,
-            differs=row.merged.differs and flow.settings.writes and not row.is_second,
+            differs=flow.settings.writes and _differs(row),
             source_id=flow.source_id,
             external_id=row.external_id,
             source_at=row.modified_at,
@@ -437,6 +437,12 @@ class _Intake:
                 waits=row.waits if waiting else None,
             )
         )
+
+
+def _differs(row: Incoming) -> bool:
+    """Whether the system must be told; what came from a second row is news to the first one."""
+    assert row.merged is not None
+    return bool(row.merged.changes) if row.is_second else row.merged.differs
 
 
 def _one_row_per_record(rows: Sequence[Incoming]) -> Iterator[list[Incoming]]:
