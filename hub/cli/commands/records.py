@@ -38,7 +38,7 @@ def show(state: State, entity: str, key: str, at: str | None) -> Outcome:
 
 
 def _show_record(screen: Screen, found: Mapping[str, Any]) -> None:
-    if found["asked_for"] != found["id"]:
+    if found.get("asked_for", found["id"]) != found["id"]:
         asked_for = found["asked_for"]
         screen.note(_("{key!r} was merged into this record."), key=asked_for)
     envelope = ("id", "version", "active", "updated_at", "updated_by")
