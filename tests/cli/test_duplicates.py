@@ -43,9 +43,9 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def hub(home, capsys):
-    def call(*args, code=0):
+    def call(*args, code=0, lang="en"):
         capsys.readouterr()
-        assert app.run(["--home", str(home), "--lang", "en", *args]) == code
+        assert app.run(["--home", str(home), "--lang", lang, *args]) == code
         return capsys.readouterr()
 
     return call
@@ -136,6 +136,6 @@ def test_two_records_can_be_compared_without_being_a_pair(hub):
 
 
 def test_weights_are_shown_in_chinese_too(hub):
-    shown = hub("duplicates", "train", "customer", "--lang", "zh")
+    shown = hub("duplicates", "train", "customer", lang="zh")
 
     assert "email" in shown.out and "+9.81" in shown.out and "相同" in shown.out
