@@ -337,7 +337,11 @@ class _Page:
                     continue
                 if flow.entity.role and flow.entity.role not in record.values.get("roles", ()):
                     continue
-                rows = [r for r in self.links.get(record.id, ()) if r.source_id == flow.source_id]
+                rows = [
+                    r
+                    for r in self.links.get(record.id, ())
+                    if r.source_id == flow.source_id and r.state != "merged"
+                ]
                 self._unsent_to(flow, record, rows, frozen.get(record.id, frozenset()))
 
     def _unsent_to(
