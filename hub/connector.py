@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -265,7 +266,13 @@ class WriteResult:
 
     @classmethod
     def rejected(
-        cls, key: str, *, code: str, message: str, column: str | None = None, **values: Any
+        cls,
+        key: str,
+        *,
+        code: str,
+        message: str,
+        column: str | None = None,
+        values: Mapping[str, Any] = MappingProxyType({}),
     ) -> "WriteResult":
         """Refused for its content; `message` in the system's own words, or a template of ours."""
         told = {name: v if isinstance(v, Mapping) else str(v) for name, v in values.items()}

@@ -738,6 +738,7 @@ class RestClient:
             method=request.method,
             url=url,
             reason=scrub(_reason(cause), self.auth.secrets),
+            hint="Is the system running, and is the address of the connection right?",
             may_have_acted=acts and sent and not _never_connected(cause),
         )
 

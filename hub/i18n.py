@@ -19,7 +19,7 @@ LANGUAGES = ("en", "zh")
 # A place that is put before another template.
 PREFIX = re.compile(r"\{\w+\}(?:, line \{\w+\})?: ")
 # The values of a template that are messages themselves, from marshmallow or a connector.
-_MESSAGES = ("message", "reason")
+_MESSAGES = ("message", "reason", "expected")
 
 
 def _(text: str) -> str:

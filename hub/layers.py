@@ -131,8 +131,21 @@ def read_yaml(path: Path, label: str) -> Iterator[tuple[Keys, Any, int]]:
         text = path.read_text(encoding="utf-8-sig")
         loader = _Loader(text)
         node = loader.get_single_node()
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError("{place}: cannot be read: {reason}", place=label, reason=str(e)) from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(
+            "{place} is not UTF-8 text: byte {byte} at position {at}",
+            place=label,
+            byte=f"0x{e.object[e.start]:02x}",
+            at=e.start,
+            hint="Save the file as UTF-8.",
+        ) from e
+    except OSError as e:
+        raise ConfigError(
+            "{place}: cannot be read: {reason}",
+            place=label,
+            reason=e.strerror or str(e),
+            hint="Check the path and the rights of the user that runs the hub.",
+        ) from e
     except yaml.MarkedYAMLError as e:
         raise _broken(label, e) from e
     except yaml.YAMLError as e:

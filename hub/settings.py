@@ -570,7 +570,10 @@ def check(layers: Layers) -> list[ConfigError]:
     try:
         tree = HubSection().load(layers.values)
     except ValidationError as e:
-        return [_error(layers, keys, message) for keys, message in _messages(e.messages, ())]
+        found = list(_messages(e.messages, ()))
+        # A misspelt name first: what is missing is often what it was meant to be.
+        found.sort(key=lambda one: one[1] != UNKNOWN)
+        return [_error(layers, keys, message) for keys, message in found]
     return [*_bad_flows(layers, tree), *_bad_order(layers, tree["flows"])]
 
 
@@ -623,6 +626,8 @@ def nearest(name: str, known: Iterable[str]) -> dict[str, str]:
     known = sorted(known)
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = _("Did you mean {near!r}?") if near else _("There are: {known}.")
+    if not known:
+        hint = _("There are none yet: add one to config/hub.yaml.")
     return {"near": "".join(near), "known": ", ".join(known[:40]) or "—", "hint": hint}
 
 

@@ -174,7 +174,7 @@ class Plan:
             return act(change, found[0])
         except RefusedError as e:
             return WriteResult.rejected(
-                change.key, code=e.code, message=e.message, column=e.column, **e.values
+                change.key, code=e.code, message=e.message, column=e.column, values=e.values
             )
 
     def _create(self, change: Change) -> WriteResult:

@@ -155,7 +155,8 @@ class Rest(Connector):
     def check(self) -> str:
         path, show = self.config["check"].get("path"), self.config["check"].get("show", "")
         if path:
-            account = at(show, self.http.get(path).json()) if show else "somebody"
+            answer = self.http.get(path).json()  # a sign-in page of status 200 is none
+            account = at(show, answer) if show else "somebody"
             return f"{self.config['base_url']}: signed in as {account}"
         for name, spec in self.specs.items():
             source = Source(self.http, spec, 1)

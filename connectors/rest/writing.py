@@ -35,8 +35,7 @@ def _one(source: Source, change: Change) -> WriteResult:
             change.key,
             code="not-possible",
             message="{path}: `{operation}` is not declared for this stream",
-            path=source.spec.path,
-            operation=change.op,
+            values={"path": source.spec.path, "operation": change.op},
         )
     version = version_of(source, change)
     try:

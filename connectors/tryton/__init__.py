@@ -280,7 +280,7 @@ class Tryton(Connector):
 
     @property
     def _has_stamp(self) -> bool:
-        return int((self.rpc.series or "8").split(".")[0]) >= 8
+        return self.rpc.major >= 8
 
     @property
     def _stamp_columns(self) -> list[str]:
@@ -293,7 +293,6 @@ class Tryton(Connector):
     def _all(self, model: str, domain: list[Any], names: list[str]) -> Iterator[dict[str, Any]]:
         """Every record of the domain, by id, in pages."""
         last, page = 0, 1000
-        self.rpc.series or self._call("res.user", "search_count", [], 0, None)
         while True:
             here = [["id", ">", last], *domain]
             rows = self._call(model, "search_read", here, 0, page, [["id", "ASC"]], names)
@@ -559,7 +558,9 @@ class Tryton(Connector):
 
 
 def _rejected(change: Change, error: RejectedError) -> WriteResult:
-    return WriteResult.rejected(change.key, code="refused", message=error.template, **error.values)
+    return WriteResult.rejected(
+        change.key, code="refused", message=error.template, values=error.values
+    )
 
 
 def _domain(where: Mapping[str, Any]) -> list[Any]:

@@ -51,6 +51,13 @@ class Client:
         assert self._signed is not None
         return self._post(self._signed, self._path, method, *params)
 
+    @property
+    def major(self) -> int:
+        """The first number of the server's version."""
+        if self._signed is None:
+            self._sign_in()
+        return int(self.series.split(".")[0])
+
     def _sign_in(self) -> None:
         plain = self._client(None)
         self.series = self._series(plain)
@@ -80,7 +87,12 @@ class Client:
         """The server's version; the address of root methods tells the two generations apart."""
         try:
             return str(self._post(client, "rpc/", "common.server.version"))
-        except (RejectedError, ProtocolError):
+        except (
+            RejectedError,
+            ProtocolError,
+            AuthError,
+            ConfigError,
+        ):  # 7.0 takes it for a database
             return str(self._post(client, "", "common.server.version"))
 
     def _classify(self, response: Response) -> HubError | None:

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hub.cli.base import State
@@ -126,7 +126,8 @@ class _Doctor:
             try:
                 said = hub.check_connection(name)
             except HubError as e:
-                yield self.failed(f"connection {name}", e)
+                failed = self.failed(f"connection {name}", e)
+                yield replace(failed, message=f"{name}: {failed.message}")
             else:
                 message = _("{name}: {said}")
                 yield self.found(f"connection {name}", "ok", message, name=name, said=said)

@@ -39,6 +39,8 @@ DEFAULTS = ("zone", "region", "currency")
 
 UNKNOWN_KEY = "{where} has no setting {value!r}"
 UNKNOWN_FIELD = "the entity {entity!r} has no field {value!r}"
+NEAR_HINT = "Did you mean {near!r}?"
+KNOWN_HINT = "There are: {known}."
 UNKNOWN_LENS = "there is no lens or option {value!r}"
 ONE_WAY_ROW = "the lens {lens!r} has no way back, and the row does not say so"
 ONE_WAY_HINT = "Say `direction: in` (or `out`); a formula may have an `inverse` instead."
@@ -244,8 +246,8 @@ class _Checker:
         name = self.tree.get("entity")
         if isinstance(name, str) and name in self.entities:
             return self.entities[name]
-        hint = _nearest(str(name), self.entities)
-        self._add("unknown-entity", "there is no entity {value!r}", hint, value=name)
+        near = _nearest(str(name), self.entities)
+        self._add("unknown-entity", "there is no entity {value!r}", value=name, **near)
         return None
 
     def _key(self) -> tuple[str, ...]:
@@ -404,8 +406,8 @@ class _Checker:
         keys = _lenses_of(row)
         for key in keys:
             if key not in LENSES:
-                hint = _nearest(str(key), [*LENSES, *ROW])
-                self._add("unknown-lens", UNKNOWN_LENS, hint, block=row, row=label, value=key)
+                near = _nearest(str(key), [*LENSES, *ROW])
+                self._add("unknown-lens", UNKNOWN_LENS, block=row, row=label, value=key, **near)
                 return None
         if len(keys) > 1:
             template = "a row takes one lens, not {value}"
@@ -435,9 +437,9 @@ class _Checker:
         options = _plain(row[lens]) if lens else None
         if lens == "table" and isinstance(options, str):
             if options not in self.tables:
-                hint = _nearest(options, self.tables)
+                near = _nearest(options, self.tables)
                 template = "there is no table {value!r}"
-                self._add("unknown-table", template, hint, block=row, row=label, value=options)
+                self._add("unknown-table", template, block=row, row=label, value=options, **near)
             options = {"rows": self.tables.get(options, {})}
         return RowSpec(
             field=name,
@@ -484,9 +486,9 @@ class _Checker:
             return locate(name, fields)[1]
         except KeyError as e:
             missing = str(e.args[0])
-            hint = _nearest(missing, _known_fields(fields, missing))
-            self._add("unknown-field", UNKNOWN_FIELD, hint, block=row, row=label, value=name,
-                      entity=self.tree.get("entity"))  # fmt: skip
+            near = _nearest(missing, _known_fields(fields, missing))
+            self._add("unknown-field", UNKNOWN_FIELD, block=row, row=label, value=name,
+                      entity=self.tree.get("entity"), **near)  # fmt: skip
             return None
 
     def _check_lens(self, spec: RowSpec, row: Block) -> None:
@@ -544,8 +546,8 @@ class _Checker:
             return
         for key in block:
             if key not in names:
-                hint = _nearest(str(key), names)
-                self._add("unknown-key", UNKNOWN_KEY, hint, block=block, where=where, value=key)
+                near = _nearest(str(key), names)
+                self._add("unknown-key", UNKNOWN_KEY, block=block, where=where, value=key, **near)
 
     def _add(
         self, code: str, message: str, hint: str = "", *, block: Any = None, row: str = "",
@@ -594,12 +596,13 @@ def _known_fields(fields: Iterable[Field], path: str) -> list[str]:
     return [f"{head}.{f.name}" if head else f.name for f in here]
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    """A remedy in words: braces are doubled, as a hint is a template."""
+def _nearest(name: str, names: Iterable[str]) -> dict[str, str]:
+    """The hint for a name that does not exist, and its values."""
     known = sorted({str(n) for n in names})
     close = difflib.get_close_matches(name[:80], known[:2000], 1, 0.6)
-    text = f"Did you mean {close[0]!r}?" if close else "Known: " + ", ".join(known[:40]) + "."
-    return text.replace("{", "{{").replace("}", "}}")
+    if close:
+        return {"near": close[0], "hint": NEAR_HINT}
+    return {"known": ", ".join(known[:40]) or "—", "hint": KNOWN_HINT}
 
 
 # ------------------------------------------------------------------------------------ normal form

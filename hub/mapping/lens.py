@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from hub.entity import Field
+from hub.i18n import _
 from hub.mapping import kinds, samples
 from hub.mapping.kinds import Defaults
 from hub.mapping.paths import MISSING
@@ -26,13 +27,13 @@ TAKEN = "the lens {name!r} exists already"
 
 Check = Callable[[Any], bool]
 _TYPES: Mapping[str, Check] = {
-    "a text": lambda v: isinstance(v, str),
-    "true or false": lambda v: isinstance(v, bool),
-    "a whole number": lambda v: isinstance(v, int) and not isinstance(v, bool),
-    "a number": lambda v: isinstance(v, int | float | str) and not isinstance(v, bool),
-    "a table": lambda v: isinstance(v, Mapping),
-    "a list": lambda v: isinstance(v, list),
-    "a value": lambda v: not isinstance(v, Mapping | list),
+    _("a text"): lambda v: isinstance(v, str),
+    _("true or false"): lambda v: isinstance(v, bool),
+    _("a whole number"): lambda v: isinstance(v, int) and not isinstance(v, bool),
+    _("a number"): lambda v: isinstance(v, int | float | str) and not isinstance(v, bool),
+    _("a table"): lambda v: isinstance(v, Mapping),
+    _("a list"): lambda v: isinstance(v, list),
+    _("a value"): lambda v: not isinstance(v, Mapping | list),
 }
 TEXT, TRUTH, WHOLE, NUMBER, TABLE, LIST, SCALAR = _TYPES
 

@@ -29,6 +29,7 @@ TEXTS: dict[str, set[tuple[int, str]]] = {
     "Problem": {(1, "message"), (4, "hint")},
     "BadRow": {(2, "message")},
     "rejected": {(99, "message")},
+    "error": {(1, "template")},
     "Flaw": {(0, "message")},
     "ValidationError": {(0, "message")},
     **{

@@ -4,6 +4,7 @@ import pytest
 
 from hub import mapping
 from hub.errors import ConfigError
+from hub.i18n import render_hint
 from hub.model import ENTITIES
 
 GOOD = """\
@@ -18,7 +19,7 @@ rows:
 def refusal(text, tmp_path=None):
     with pytest.raises(ConfigError) as caught:
         mapping.load(text, entities=ENTITIES)
-    return f"{caught.value} → {caught.value.hint}"
+    return f"{caught.value} → {render_hint(caught.value, 'en')}"
 
 
 def test_a_good_document_loads():

@@ -1,6 +1,7 @@
 import pytest
 
 from hub.errors import ConfigError, fill
+from hub.i18n import render_hint
 from hub.mapping import DocumentError, export, load
 from tests.mapping.conftest import ENTITIES, HEAD, document
 
@@ -52,7 +53,7 @@ def test_everything_wrong_is_said_at_once_with_place_and_line():
         "name: sys/customer [name], line 6: there is no lens or option 'upper'",
         "phone: sys/customer [phone], line 7: the row names no column",
     ]
-    assert found[0].hint == "Did you mean 'code'?"
+    assert render_hint(found[0], "en") == "Did you mean 'code'?"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ def init(state: State, folder: Path | None) -> Outcome:
     from hub.cli.home import create_home
 
     state.home = folder or state.home
+    foreign = (
+        state.home.is_dir() and not (state.home / "data").is_dir() and any(state.home.iterdir())
+    )
     created = create_home(state.home)
     with state.hub(upgrade=True) as hub:
         ready = hub.schema_state()
@@ -34,6 +37,9 @@ def init(state: State, folder: Path | None) -> Outcome:
             screen.mark("ok", path)
         if not created:
             screen.line(_("There is nothing to do: {home} is a hub already."), home=state.home)
+        if foreign:
+            message = _("The folder was not empty; what was there is left as it is.")
+            screen.mark("warn", screen.text(message))
         screen.mark("ok", screen.text(_("The database is up to date ({current})."), **ready))
         screen.note(_("→ Describe your systems in {path}, then: hub doctor"), path=_config(state))
 

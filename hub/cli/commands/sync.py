@@ -94,7 +94,9 @@ def _show_runs(screen: Screen, runs: Sequence[Mapping[str, Any]]) -> None:
         screen.line(_("No flow is enabled. See: hub status"))
         return
     reading = [run for run in runs if run.get("direction") != "out"]
-    writing = [run for run in runs if run.get("written") is not None]
+    writing = [
+        run for run in runs if run.get("written") is not None and run.get("direction") != "in"
+    ]
     if reading:
         _counts(screen, _("In"), ("read", *COUNTED, "deleted"), [(r, r) for r in reading])
     if writing:
