@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench lint locale clean
+.PHONY: demo test test-peers bench lint locale clean
 
 demo: .venv/.made            ## build three systems that disagree, wire them, sync them, look at the result
 	$(BIN)/python hub.py demo
@@ -12,6 +12,11 @@ test: .venv/.made            ## everything that must hold: style, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-peers: .venv/.made      ## the Tryton tests on every series the connector claims
+	for series in 7.0 8.0 8.2; do \
+	  HUB_TRYTON=$$series $(BIN)/pytest -q tests/connectors/tryton tests/scenarios/test_northwind.py || exit 1; \
+	done
 
 bench: .venv/.made           ## speed, as ratios to baselines measured in the same run
 	$(BIN)/python -m tests.benchmarks.sync

@@ -3,9 +3,11 @@
 Source: trytond 7.0, 8.0 and 8.2; observed on a running server (`tests/peers/tryton_server.py`).
 Time:   UTC with microseconds; all records of one transaction share it.  A changed address or
         contact mechanism does not change its party's time, so reads look at the children too.
+        A child that was deleted alone leaves no time at all: a complete read tells.
 Money:  Decimal; `unit_price` takes four decimals; amounts are rounded per line to the currency.
 Limits: one call is one transaction, all or nothing; batches of about 100 are best.  Deletions
         leave no trace: only a complete read tells.  Numbers of sales are given by Tryton.
+        Versions (`_timestamp`) are exact; 7.0 on SQLite counts them in whole seconds.
 
 Rows of `party.party`, `sale.sale` and `product.product` are nested as the mappings need them;
 every other model is read with its plain columns.  References to reference data (countries,
@@ -62,6 +64,7 @@ KINDS = {
     "many2one": "integer",
 }
 STAMP = "last_modified_at"
+VERSION = "_timestamp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ class Tryton(Connector):
         columns = {
             "id": Column("integer", writable=False),
             STAMP: Column("datetime", writable=False),
+            VERSION: Column("text", writable=False),
         }
         columns |= self._described(model, names)
         if shape and shape.part:
@@ -308,13 +312,13 @@ class Tryton(Connector):
             return []
         shape = SHAPES.get(model)
         names = self._asked(model, shape.columns if shape else self._plain(model))
-        names += ["_timestamp", *self._stamp_columns]
+        names += [VERSION, *self._stamp_columns]
         if shape and shape.part:
             names += [
                 shape.part,
                 *_under(shape.part, self._asked(shape.part_model, shape.part_columns)),
             ]
-            names += _under(shape.part, ["_timestamp", *self._stamp_columns])
+            names += _under(shape.part, self._stamp_columns)
         for name, (child, _, columns) in (shape.children if shape else {}).items():
             names += _under(name, [*self._asked(child, columns), *self._stamp_columns])
         found = self._call(model, "search", [["id", "in", list(ids)]], 0, None, None)
@@ -344,6 +348,7 @@ class Tryton(Connector):
             row[name] = [{"id": i["id"], **self._values(child, parts, i)} for i in items]
             stamps += [self._stamp(i) for i in items]
         row[STAMP] = max(stamps)
+        row[VERSION] = r.get(VERSION)
         return row
 
     def _values(self, model: str, columns: Iterable[str], r: Mapping[str, Any]) -> dict[str, Any]:
@@ -394,12 +399,10 @@ class Tryton(Connector):
             elif change.op == "delete":
                 yield self._delete(model, change)
         rows = {r["id"]: r for r in self._rows(model, list(done.values()))}
-        versions = self._versions(model, list(rows))
         for key, record in done.items():
             if record in rows:
-                yield WriteResult.applied(
-                    key, remote_id=str(record), version=versions.get(record), row=rows[record]
-                )
+                row = rows[record]
+                yield WriteResult.applied(key, remote_id=str(record), version=row[VERSION], row=row)
 
     def _create(
         self, model: str, changes: Sequence[Change], done: dict[str, int]
@@ -506,7 +509,8 @@ class Tryton(Connector):
                 k: v for k, v in change.values.items() if not shape or k not in shape.part_columns
             }
             values = self._to_remote(model, own, shape, change.row)
-            stamped = self._stamped(model, record, change.version)
+            seen = change.row.get(VERSION) or change.version
+            stamped = {"_timestamp": {f"{model},{record}": seen}} if seen else {}
             if shape and shape.part:
                 part = {k: v for k, v in change.values.items() if k in shape.part_columns}
                 template = self._call(model, "read", [record], [shape.part])
@@ -536,14 +540,11 @@ class Tryton(Connector):
             return _rejected(change, e)
         return WriteResult.applied(change.key, remote_id=change.remote_id)
 
-    def _stamped(self, model: str, record: int, version: str | None) -> dict[str, Any]:
-        return {"_timestamp": {f"{model},{record}": version}} if version else {}
-
     def _versions(self, model: str, ids: Sequence[int]) -> dict[int, str]:
         if not ids:
             return {}
-        rows = self._call(model, "read", list(ids), ["_timestamp"])
-        return {r["id"]: r["_timestamp"] for r in rows}
+        rows = self._call(model, "read", list(ids), [VERSION])
+        return {r["id"]: r[VERSION] for r in rows}
 
     def _call(
         self, model: str, method: str, *params: Any, context: Mapping[str, Any] | None = None

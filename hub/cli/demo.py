@@ -6,8 +6,10 @@ an administrator would, edits the systems as their users would, and calls the sa
 """
 
 import csv
+import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -168,7 +170,7 @@ def run_demo(home: Path, screen: Screen) -> Outcome:
         erp = _build(home, crm.url)
         story = _Story(home, screen, erp, crm)
         story.tell()
-    return Outcome({"home": str(home), "runs": story.runs}, lambda s: _ending(s, home))
+    return Outcome({"home": str(home), "runs": story.runs}, lambda s: _ending(s, home, story))
 
 
 def _clear(home: Path) -> None:
@@ -230,6 +232,7 @@ class _Story:
     def __init__(self, home: Path, screen: Screen, erp: Path, crm: Any) -> None:
         self.home, self.screen, self.erp, self.crm = home, screen, erp, crm
         self.runs: list[list[dict[str, Any]]] = []
+        self.conflict = ""
 
     def tell(self) -> None:
         from hub.context import Hub
@@ -257,7 +260,12 @@ class _Story:
 
     def _first(self, hub: Any) -> None:
         self._chapter(_("2. First sync: the same customer is found in three systems"))
-        self._sync(hub)
+        runs = self._sync(hub)
+        self._say(
+            _("{rows} rows of customers in three systems are {records} customers in the hub."),
+            rows=sum(r["read"] for r in runs if r["flow"].endswith("-customers")),
+            records=hub.status()["records"]["customer"],
+        )
         shown = hub.show("customer", "K001")
         self._record(shown, ("name", "tax_id", "phone", "email", "credit_limit", "level", "tags"))
         self._say(_("These rows are one record:"))
@@ -293,11 +301,13 @@ class _Story:
         crm = self.crm.rows["customers"][str(self._crm_row("91110108MA01ABCD7T"))]
         self._say(_("In the CRM: phone {phone}, level {level}."), phone=crm["phone"],
                   level=crm["tier"])  # fmt: skip
+        self._say(_("K006 came in, because its credit limit can be read now."))
         self._say(_("The name of K002 waits for a person, the rest goes on:"))
         self._table(
             (_("conflict"), _("field"), _("the hub has"), _("the CRM has")),
-            [(c["id"][-6:], c["field"], c["ours"], c["theirs"]) for c in hub.conflicts_list()],
+            [(c["id"], c["field"], c["ours"], c["theirs"]) for c in hub.conflicts_list()],
         )
+        self.conflict = next((c["id"] for c in hub.conflicts_list()), "ID")
 
     def _third(self, hub: Any) -> None:
         self._chapter(_("4. A sync with nothing to do writes nothing"))
@@ -367,16 +377,26 @@ def _effects(written: Mapping[str, int]) -> list[int]:
     return [written.get(k, 0) for k in ("created", "updated", "deleted")]
 
 
-def _ending(screen: Screen, home: Path) -> None:
+def _ending(screen: Screen, home: Path, story: _Story) -> None:
     screen.line("")
-    screen.line(_("The hub stays in {home}. Look around:"), home=str(home))
-    for command in (
-        "status",
-        "show customer K001",
-        "quarantine list",
-        "conflicts list",
-        "mappings show demo/crm_customer",
-        "serve",
+    screen.line(_("The hub stays in {home}. Look around, and decide:"), home=str(home))
+    called = f"{_program()} --home {home}"
+    for command, about in (
+        ("status", _("every flow, and what waits")),
+        ("show customer K001", _("one record, who holds it, what happened to it")),
+        ("quarantine list", _("what was set aside, and why")),
+        (f"conflicts resolve {story.conflict} theirs", _("decide the name of K002")),
+        ("mappings show demo/crm_customer", _("which column is which field")),
+        ("serve", _("the status page")),
     ):
-        screen.line("  python hub.py --home {home} {command}", home=str(home), command=command)
-    screen.line(_("The CRM lived in this process and has ended with it."))
+        screen.line("  {about}:", about=screen.text(about))
+        screen.line("    {called} {command}", called=called, command=command)
+    screen.line(_("The CRM lived in this process and has ended with it: its flow cannot run now."))
+
+
+def _program() -> str:
+    """How this program was called, so that a line can be copied."""
+    if sys.argv[0].endswith(".py"):
+        python = os.path.relpath(sys.executable) if sys.prefix != sys.base_prefix else "python"
+        return f"{python if len(python) < len(sys.executable) else sys.executable} {sys.argv[0]}"
+    return sys.argv[0] if os.sep in sys.argv[0] and not shutil.which("hub") else "hub"

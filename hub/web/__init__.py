@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify, render_template, request
 from hub import i18n
 from hub.entity import Entity
 from hub.errors import ConfigError, HubError
-from hub.i18n import DIRECTIONS, STATES, said
+from hub.i18n import DIRECTIONS, STATES, _, said
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
@@ -79,11 +79,13 @@ def create_app(hub: Status) -> Flask:
 
 
 def _page(hub: Status) -> Response:
-    language = _language()
+    language, status = _language(), hub.status()
     text = render_template(
         "status.html",
         language=language,
-        status=hub.status(),
+        status=status,
+        troubles=list(_troubles(status["flows"], language)),
+        lag=lambda flow: _lag(status.get("at"), flow.get("current_at"), language),
         runs=hub.runs(limit=20),
         _=lambda text, **values: i18n.say(text, language, **values),
         moment=_moment,
@@ -97,6 +99,48 @@ def _page(hub: Status) -> Response:
         response.set_cookie("lang", language, max_age=YEAR, httponly=True, samesite="Lax")
     response.headers["Vary"] = "Accept-Language, Cookie"
     return response
+
+
+PAUSED = _("It is paused, and nothing runs until somebody lets it go on: {reason}")
+FAILED = _("Its last run failed: {reason}")
+ASIDE = _("Records set aside: {count}")
+DECIDE = _("Conflicts to decide: {count}")
+AGES = (
+    (90, 1, _("now")),
+    (90 * 60, 60, _("{count} min ago")),
+    (36 * 3600, 3600, _("{count} h ago")),
+    (float("inf"), 86400, _("{count} days ago")),
+)
+
+
+def _troubles(flows: list[dict[str, Any]], language: str) -> Iterator[tuple[str, str, str, str]]:
+    """What needs a person: (flow, what is wrong, what to do, the command that goes on)."""
+    for flow in flows:
+        name, last = flow["flow"], flow.get("last_run") or {}
+        for template, error, command in (
+            (PAUSED, flow.get("paused_reason"), f"hub flows resume {name}"),
+            (FAILED, last.get("error") if last.get("state") == "failed" else None, "hub sync"),
+        ):
+            if error:
+                reason, hint = said(error, language)
+                yield name, i18n.say(template, language, reason=reason), hint, command
+                break
+        for template, count, command in (
+            (ASIDE, flow.get("quarantined"), f"hub quarantine list --flow {name}"),
+            (DECIDE, flow.get("conflicts"), "hub conflicts list"),
+        ):
+            if count:
+                yield name, i18n.say(template, language, count=count), "", command
+
+
+def _lag(now: str | None, current: str | None, language: str) -> str:
+    """How long ago the flow was last up to date."""
+    if not now or not current:
+        return "—"
+    span = datetime.fromisoformat(now) - datetime.fromisoformat(current)
+    seconds = max(span.total_seconds(), 0)
+    unit, template = next((unit, text) for most, unit, text in AGES if seconds < most)
+    return i18n.say(template, language, count=round(seconds / unit))
 
 
 def _language() -> str:

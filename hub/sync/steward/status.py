@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import Connection, Text, func, select, type_coerce
 
 from hub.entity import Entity
+from hub.store.tables import stamp
 from hub.sync.flow import Env, Flow
 from hub.sync.steward.runs import run_view
 
@@ -24,7 +25,8 @@ def status(env: Env, order: Sequence[str]) -> dict[str, Any]:
     totals = {
         key: sum(f[key] for f in flows) for key in ("outbox", "waiting", "quarantined", "conflicts")
     }
-    return {"flows": flows, "records": counts, "held_differently": held, **totals}
+    at = stamp(env.clock.now())
+    return {"at": at, "flows": flows, "records": counts, "held_differently": held, **totals}
 
 
 def _flow_status(env: Env, connection: Connection, flow: Flow) -> dict[str, Any]:
@@ -36,6 +38,11 @@ def _flow_status(env: Env, connection: Connection, flow: Flow) -> dict[str, Any]
         .where(run.c.flow == flow.name)
         .order_by(run.c.requested_at.desc(), run.c.id.desc())
     ).first()
+    current = connection.execute(
+        select(func.max(run.c.finished_at)).where(
+            run.c.flow == flow.name, run.c.state.in_(("done", "partial"))
+        )
+    ).scalar_one()
     paused = orjson.loads(row.paused) if row is not None and row.paused else None
     return {
         "flow": flow.name,
@@ -45,7 +52,7 @@ def _flow_status(env: Env, connection: Connection, flow: Flow) -> dict[str, Any]
         "direction": flow.settings.direction,
         "state": row.state if row is not None else "new",
         "last_run": run_view(env, last) if last is not None else None,
-        "cursor_at": last.finished_at if last is not None else None,
+        "current_at": current,
         "next_due_at": row.next_at if row is not None else None,
         "paused_reason": paused if row is not None and row.state == "paused" else None,
         "outbox": _scalar(connection, outbox, outbox.c.flow == flow.name),
