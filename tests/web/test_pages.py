@@ -208,3 +208,53 @@ def test_a_port_that_is_taken_is_named(fake):
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot serve on 127.0.0.1:{port}"):
             serve_forever(create_app(fake), "127.0.0.1", port, threading.Event(), print)
+
+
+def test_what_needs_a_person_is_said_with_the_command_that_goes_on(client, fake):
+    failed = run("orders", state="failed", error=PAUSED)
+    flows = [
+        flow_status(quarantined=3, conflicts=0, state="paused", paused_reason=PAUSED),
+        flow_status("orders", quarantined=0, conflicts=2, last_run=failed),
+    ]
+    fake.answers["status"] = {"flows": flows, "records": {}}
+
+    text = client.get("/").text
+
+    for command in (
+        "hub flows resume customers",
+        "hub quarantine list --flow customers",
+        "hub sync",
+        "hub conflicts list",
+    ):
+        assert f"<code>{command}</code>" in text
+    assert "Its last run failed: 12 rows are gone" in text and "All is well" not in text
+    assert "需要人处理" in client.get("/?lang=zh").text
+
+
+def test_a_hub_that_needs_nobody_says_so(client, fake):
+    calm = flow_status(quarantined=0, conflicts=0)
+    fake.answers["status"] = {"flows": [calm], "records": {}}
+
+    assert "All is well" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [
+        ("2025-03-01T00:30:40.000Z", "now"),
+        ("2025-03-01T01:00:02.000Z", "30 min ago"),
+        ("2025-03-01T12:30:02.000Z", "12 h ago"),
+        ("2025-03-11T00:30:02.000Z", "10 days ago"),
+    ],
+)
+def test_the_page_says_how_far_behind_a_flow_is(client, fake, now, shown):
+    flow = flow_status(current_at="2025-03-01T00:30:02.000Z")
+    fake.answers["status"] = {"at": now, "flows": [flow], "records": {}}
+
+    assert f">{shown}</td>" in client.get("/").text
+
+
+def test_every_cell_has_its_title_for_narrow_screens(client):
+    text = client.get("/").text
+
+    assert text.count("<td ") == text.count("<td data-label=")
