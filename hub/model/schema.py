@@ -5,6 +5,7 @@ writes the reasons for values that failed it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
@@ -41,20 +42,42 @@ def check(entity: Entity, values: Mapping[str, Any], *, partial: bool) -> list[P
     return [] if shape.holds(values, partial) else list(shape.problems(values, partial, ""))
 
 
-_SHAPES: dict[int, tuple[Entity, "_Shape"]] = {}
+def check_stored(entity: Entity, values: Mapping[str, Any], *, partial: bool) -> list[Problem]:
+    """The same for values under the names of the stored entity; those that the view lacks are left
+    alone."""
+    if _shape(entity, stored=True).holds(values, partial):
+        return []
+    names = entity.from_column
+    return check(entity, {names[c]: v for c, v in values.items() if c in names}, partial=partial)
 
 
-def _shape(entity: Entity) -> "_Shape":
-    known = _SHAPES.get(id(entity))
+_SHAPES: dict[tuple[int, bool], tuple[Entity, "_Shape"]] = {}
+
+
+def _shape(entity: Entity, *, stored: bool = False) -> "_Shape":
+    known = _SHAPES.get((id(entity), stored))
     if known is None:  # the entity is kept too, so that its id stays its own
-        known = _SHAPES[id(entity)] = entity, _Shape(entity.fields, allow_ext=True)
+        if stored:
+            parts = tuple(replace(f, name=entity.column(f.name)) for f in entity.fields)
+            shape = _Shape(parts, ignore_unknown=True)
+        else:
+            shape = _Shape(entity.fields, allow_ext=True)
+        known = _SHAPES[id(entity), stored] = entity, shape
     return known[1]
 
 
 class _Shape:
     """The fields of an entity, object or list item, compiled."""
 
-    def __init__(self, parts: tuple[Field, ...], *, key: str = "", allow_ext: bool = False) -> None:
+    def __init__(
+        self,
+        parts: tuple[Field, ...],
+        *,
+        key: str = "",
+        allow_ext: bool = False,
+        ignore_unknown: bool = False,
+    ) -> None:
+        self.ignore_unknown = ignore_unknown
         self.fields = {f.name: f for f in parts}
         self.key = key
         self.nested = {f.name: _Shape(f.fields, key=f.key) for f in parts if f.fields}
@@ -77,20 +100,24 @@ class _Shape:
         return lambda value: type(value) is list and shape.all_hold(value, partial)
 
     def holds(self, values: Mapping[str, Any], partial: bool) -> bool:
-        tests, sizes = self.partial_tests if partial else self.tests, self.sizes
+        tests, size_of_text = self.partial_tests if partial else self.tests, self.sizes.get
         texts: list[str] = []
         try:
             for name, value in values.items():
-                if type(value) is str and name in sizes:
-                    if len(value) > sizes[name]:
+                size = size_of_text(name)
+                if size is not None and value.__class__ is str:
+                    if len(value) > size:
                         return False
                     texts.append(value)
-                elif value is None:
-                    if name in self.required or name not in tests:
+                elif (test := tests.get(name)) is None:
+                    if not self.ignore_unknown:
                         return False
-                elif not tests[name](value):
+                elif value is None:
+                    if name in self.required:
+                        return False
+                elif not test(value):
                     return False
-        except (KeyError, TypeError):
+        except TypeError:
             return False
         # One look at all texts: a space joins no normal forms.
         if not is_clean(" ".join(texts)) or ("" in texts and self._has_blank(values)):

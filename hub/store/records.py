@@ -84,7 +84,7 @@ def save(
     table, lists = store.tables[entity], _lists(store, entity)
     used = _columns_of(store, entity, records if new else None)
     columns = [*ENVELOPE, "ext", *used]
-    rows = [_row(record, used) for record in records]
+    rows = _rows(records, used)
     if new:
         bulk.insert(connection, table, columns, rows)
     else:
@@ -107,30 +107,40 @@ def _columns_of(store: Store, entity: str, records: Iterable[Record] | None) -> 
     names = [f.name for f in store.entities[entity].fields if not (f.rows or f.custom)]
     if records is None:
         return names
-    used: set[str] = set()
-    for record in records:
-        used.update(record.values)
+    used = _names(records)
     return [name for name in names if name in used]
 
 
-def _row(record: Record, used: Sequence[str]) -> list[Any]:
-    get = record.values.get
-    ext = {k[4:]: v for k, v in record.values.items() if k.startswith("ext.")}
-    row = [
-        record.id,
-        record.version,
-        record.active,
-        record.created_at,
-        record.created_by,
-        record.updated_at,
-        record.updated_by,
-        record.deleted_at,
-        record.deletion_reason,
-        record.merged_into,
-        ext or None,
-    ]
-    row.extend(map(get, used))
-    return row
+def _names(records: Iterable[Record]) -> set[str]:
+    used: set[str] = set()
+    for record in records:
+        used.update(record.values)
+    return used
+
+
+def _rows(records: Sequence[Record], used: Sequence[str]) -> list[tuple[Any, ...]]:
+    custom = [(name, name[4:]) for name in sorted(_names(records)) if name.startswith("ext.")]
+    rows = []
+    for record in records:
+        values = record.values
+        ext = {short: values[name] for name, short in custom if name in values}
+        rows.append(
+            (
+                record.id,
+                record.version,
+                record.active,
+                record.created_at,
+                record.created_by,
+                record.updated_at,
+                record.updated_by,
+                record.deleted_at,
+                record.deletion_reason,
+                record.merged_into,
+                ext or None,
+                *map(values.get, used),
+            )
+        )
+    return rows
 
 
 def _record(entity: str, table: Table, row: Row[Any]) -> Record:

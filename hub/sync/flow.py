@@ -204,7 +204,8 @@ class Work:
     run_id: str | None
     flows: tuple[Flow, ...]
     rules: Rules = field(default_factory=dict)
+    at: str = field(init=False)
+    """The moment as the tables keep it."""
 
-    @property
-    def at(self) -> str:
-        return stamp(self.moment)
+    def __post_init__(self) -> None:
+        self.at = stamp(self.moment)

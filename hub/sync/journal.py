@@ -13,7 +13,7 @@ from sqlalchemy import update
 from hub.entity import Entity
 from hub.errors import Problem
 from hub.model.lifecycle import move
-from hub.model.schema import check
+from hub.model.schema import check_stored
 from hub.store import bulk, records
 from hub.store.among import among, there_is
 from hub.store.records import Record
@@ -83,16 +83,28 @@ def apply(work: Work, proposals: Sequence[Proposal]) -> list[Proposal]:
         records.save(work.connection, work.store, entity, new, new=True)
         records.save(work.connection, work.store, entity, old, new=False)
         bulk.insert(work.connection, work.store.metadata.tables["journal"], JOURNAL, rows)
-    mark(work, _marks(work, accepted))
+    created = {p.record.id for p in accepted if p.op == "create"}
+    marks = _marks(work, accepted)
+    _insert_marks(work, [m for m in marks if m[1] in created])
+    mark(work, [m for m in marks if m[1] not in created])
     return refused
 
 
 def mark(work: Work, marks: Iterable[tuple[str, str, int]]) -> None:
     """Say that (flow, record) must be brought up to a version; sleeping marks wake up."""
-    at = work.at
-    rows = [(flow, record, version, "due", at, 0, None, None) for flow, record, version in marks]
     outbox = work.store.metadata.tables["outbox"]
-    bulk.upsert(work.connection, outbox, MARK, rows, on=["flow", "record_id"])
+    bulk.upsert(work.connection, outbox, MARK, _mark_rows(work, marks), on=["flow", "record_id"])
+
+
+def _insert_marks(work: Work, marks: Iterable[tuple[str, str, int]]) -> None:
+    """Marks of new records, which have none yet."""
+    outbox = work.store.metadata.tables["outbox"]
+    bulk.insert(work.connection, outbox, MARK, _mark_rows(work, marks))
+
+
+def _mark_rows(work: Work, marks: Iterable[tuple[str, str, int]]) -> list[tuple[Any, ...]]:
+    at = work.at
+    return [(flow, record, version, "due", at, 0, None, None) for flow, record, version in marks]
 
 
 def wake(work: Work, record_ids: Collection[str]) -> None:
@@ -126,15 +138,18 @@ def _validate(work: Work, p: Proposal) -> list[Problem]:
             _drop_same(p)
     if not new and not p.changes:
         return p.problems
-    now = p.record.values
-    names = p.entity.from_column
-    proposed = {names[c]: v for c, v in p.changes.items() if c in names}
-    p.problems.extend(check(p.entity, proposed, partial=not new))
-    status = p.entity.column("status")
-    if not new and status in p.changes and p.entity.states:
-        problem = move(p.entity, now.get(status), p.changes[status], forced_by_sync=not p.strict)
-        p.problems.extend([problem] if problem else [])
+    p.problems.extend(check_stored(p.entity, p.changes, partial=not new))
+    if not new and p.entity.states:
+        _check_move(p)
     return p.problems
+
+
+def _check_move(p: Proposal) -> None:
+    status = p.entity.column("status")
+    if status in p.changes:
+        now = p.record.values.get(status)
+        problem = move(p.entity, now, p.changes[status], forced_by_sync=not p.strict)
+        p.problems.extend([problem] if problem else [])
 
 
 def _drop_same(p: Proposal) -> None:
@@ -145,21 +160,26 @@ def _drop_same(p: Proposal) -> None:
 def _solidify(p: Proposal) -> None:
     """An object's parts that are null are absent, and an object without parts is null."""
     for name, value in p.changes.items():
-        if type(value) is dict:
+        if value.__class__ is dict:
             p.changes[name] = _solid(value)
-        elif type(value) is list and value and type(value[0]) is dict:
+        elif value.__class__ is list and value and type(value[0]) is dict:
             p.changes[name] = [_solid(item) or {} for item in value]
 
 
 def _solid(value: dict[str, Any]) -> dict[str, Any] | None:
+    if value and None not in value.values():
+        return value
     return {k: v for k, v in value.items() if v is not None} or None
 
 
 def _complete(p: Proposal) -> None:
-    given = {k: v for k, v in p.changes.items() if v is not None}
-    p.changes = {**p.entity.defaults, **given}
+    changes = {**p.entity.defaults}
+    for name, value in p.changes.items():
+        if value is not None:
+            changes[name] = value
     if p.entity.role:
-        p.changes["roles"] = sorted({*p.changes.get("roles", ()), p.entity.role})
+        changes["roles"] = sorted({*changes.get("roles", ()), p.entity.role})
+    p.changes = changes
 
 
 def _fill_items(p: Proposal) -> None:
@@ -180,15 +200,16 @@ def _by_entity(proposals: Iterable[Proposal]) -> dict[str, list[Proposal]]:
 def _journal_row(work: Work, p: Proposal) -> tuple[Any, ...]:
     """Change the record in memory, and say what was changed."""
     record, at = p.record, work.at
-    changes = {name: [record.values.get(name), value] for name, value in p.changes.items()}
+    before = record.values
+    changes = {name: (before.get(name), value) for name, value in p.changes.items()}
     for name, value in p.envelope.items():
-        changes[f"${name}"] = [getattr(record, name), value]
+        changes[f"${name}"] = getattr(record, name), value
         setattr(record, name, value)
     for name, value in p.changes.items():
         if value is None:
-            record.values.pop(name, None)
+            before.pop(name, None)
         else:
-            record.values[name] = value
+            before[name] = value
     if record.version == 0:
         record.created_at, record.created_by = at, work.origin
     if changes:
