@@ -92,10 +92,8 @@ class Flow:
 
     def columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """View fields → stored fields."""
-        if not self.entity.columns:
-            return dict(values)
-        column = self.entity.column
-        return {column(name): value for name, value in values.items()}
+        stored = self.entity.columns.get
+        return {stored(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)

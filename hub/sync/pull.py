@@ -146,7 +146,7 @@ class _Intake:
             if self._is_repeated(row):
                 continue
             candidate = mapping.get(row.row)
-            row.values, row.problems = candidate.values, list(candidate.problems)
+            row.values, row.problems = candidate.values, candidate.problems
             if row.problems:
                 self._park(row)
                 continue
@@ -286,16 +286,16 @@ class _Intake:
             assert row.record is not None
             self._merge_row(row, pending.get(row.record.id), frozen.get(row.record.id), recent)
             proposals.append(self._proposal(row))
-        before = {id(p): p.record.version for p in proposals}
-        refused = {id(p): p.problems for p in journal.apply(self.work, proposals)}
+        before = [p.record.version for p in proposals]
+        journal.apply(self.work, proposals)
         accepted = []
-        for row, proposal in zip(rows, proposals, strict=True):
-            if id(proposal) in refused:
-                row.problems = refused[id(proposal)]
+        for row, version, proposal in zip(rows, before, proposals, strict=True):
+            if proposal.problems:
+                row.problems = proposal.problems
                 self._park(row)
                 continue
             accepted.append(row)
-            self._count(row, before[id(proposal)], proposal)
+            self._count(row, version, proposal)
         self._save_clashes(accepted)
         alike = {r.record.id: r.alike for r in accepted if r.alike and r.record}
         if alike:
@@ -312,7 +312,7 @@ class _Intake:
         record, link, flow = row.record, row.link, self.flow
         assert record is not None
         if record.version == 0:  # nothing to merge with
-            row.merged = Merged(dict(row.values), dict(row.values))
+            row.merged = Merged(row.values, row.values)
             return
         shadow = None if link is None or link.shadow is None else dict(link.shadow)
         sent = dict(link.sent) if link else {}
@@ -365,7 +365,7 @@ class _Intake:
     def _count(self, row: Incoming, version: int, proposal: Proposal) -> None:
         assert row.merged is not None
         counts = self.run.counts
-        if any(c.verdict == "review" for c in row.merged.clashes):
+        if row.merged.clashes and any(c.verdict == "review" for c in row.merged.clashes):
             counts.add("conflicted")
         elif version == 0:
             counts.add("created")
@@ -380,34 +380,34 @@ class _Intake:
     # -- what is written besides
 
     def _save_links(self, rows: list[Incoming]) -> None:
-        flow, at = self.flow, self.work.at
-        values = []
+        flow, at, version = self.flow, self.work.at, self.flow.mapping.version
+        source_id, entity = flow.source_id, flow.entity.name
+        new: list[tuple[Any, ...]] = []
+        old: list[tuple[Any, ...]] = []
         for row in rows:
-            assert row.record is not None and row.merged is not None
-            values.append(
+            link, merged = row.link, row.merged
+            assert row.record is not None and merged is not None
+            (new if link is None else old).append(
                 (
-                    flow.source_id,
+                    source_id,
                     row.external_id,
                     "",
-                    flow.entity.name,
+                    entity,
                     row.record.id,
                     "merged" if row.is_second else "active",
                     row.row_hash,
-                    flow.mapping.version,
-                    row.version or (row.link.external_version if row.link else None),
+                    version,
+                    row.version or (link.external_version if link else None),
                     row.modified_at,
                     at,
-                    dump(row.merged.shadow),
-                    dump(row.merged.sent) if row.merged.sent else None,
+                    dump(merged.shadow),
+                    dump(merged.sent) if merged.sent else None,
                     row.text,
                 )
             )
             self.settled.add(row.external_id)
-            if row.link is None:
-                self.taken.new_links.append((flow.source_id, row.external_id))
+        self.taken.new_links += [(source_id, values[1]) for values in new]
         table = self.store.metadata.tables["link"]
-        new = [v for v, row in zip(values, rows, strict=True) if row.link is None]
-        old = [v for v, row in zip(values, rows, strict=True) if row.link is not None]
         bulk.insert(self.connection, table, LINK, new)
         bulk.upsert(self.connection, table, LINK, old, on=["source_id", "external_id", "part"])
         journal.wake(self.work, [v[4] for v in new])
