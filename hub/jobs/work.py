@@ -166,7 +166,7 @@ class Jobs:
             run.counts.read += len(rows)
             run.counts.total = page.total
             taken = pull.take(self.env, work, flow, run, rows)
-            sweep.brake_field(work, flow, run.changed)
+            sweep.brake_field(work, flow, run)
             run.cursor = page.cursor
             runs.save(work.connection, self.env.store, run)
             if not run.full_read:

@@ -36,6 +36,8 @@ class Cell:
         self.top, self.sub = place[0] if place else "", place[1:]
         self.source = spec.source
         self.paths: list[Path] = [parse_path(t) for t in spec.sources]
+        simple = len(self.paths) == 1 and self.paths[0].simple
+        self.column = self.paths[0].column if simple else ""
         self.ignores_blank = spec.blank == "ignore"
         self.reads = spec.direction != "out"
         self.writes = spec.direction != "in" and bool(self.paths)
@@ -84,6 +86,8 @@ class Cell:
 
     def old(self, row: Any) -> Any:
         """The raw remote value; MISSING if there is none."""
+        if self.column and type(row) is dict:
+            return row.get(self.column, MISSING)
         return _found(self.paths[0], row) if self.paths else MISSING
 
     def says(self, row: Any, value: Any, outer: Any) -> bool:
@@ -105,7 +109,10 @@ class Cell:
             self._clear(row)
 
     def _write(self, row: dict[str, Any], value: Any) -> None:
-        self.paths[0].put_into(row, self.lens.write(value, self.old(row)))
+        if self.column:
+            row[self.column] = self.lens.write(value, row.get(self.column, MISSING))
+        else:
+            self.paths[0].put_into(row, self.lens.write(value, self.old(row)))
 
     def _clear(self, row: dict[str, Any]) -> None:
         for path in self.paths:
@@ -565,7 +572,7 @@ def part_of(values: Any, place: tuple[str, ...]) -> Any:
     """The part at a place of an object; MISSING if the object lacks it."""
     here = values
     for part in place:
-        if not isinstance(here, Mapping):
+        if type(here) is not dict and not isinstance(here, Mapping):
             return MISSING
         here = here.get(part, MISSING)
     return here

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Dialect,
@@ -30,10 +31,18 @@ def among(
     column: ColumnElement[Any], values: Collection[str] | Collection[int]
 ) -> ColumnElement[Any]:
     """Whether the column has one of the values."""
-    ordered = sorted(values)
     number = isinstance(column.type, Integer)
-    kind = _Values(BigInteger if number else Text)
-    return _Among(column, bindparam(None, ordered, kind, unique=True))
+    return _Among(column, _bound(values, BigInteger if number else Text))
+
+
+def among_folded(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[Any]:
+    """Whether the column has one of the values but for the case of letters, as far as the database
+    knows letters; goes by an index over `lower(column)`."""
+    return _AmongFolded(column, _bound(values, Text))
+
+
+def _bound(values: Collection[Any], item: type[TypeEngine[Any]]) -> BindParameter[Any]:
+    return bindparam(None, sorted(values), _Values(item), unique=True)
 
 
 def there_is(connection: Connection, *conditions: ColumnElement[bool]) -> bool:
@@ -69,6 +78,11 @@ class _Among(FunctionElement[Any]):
     inherit_cache = True
 
 
+class _AmongFolded(_Among):
+    name = "among_folded"
+    inherit_cache = True
+
+
 @compiles(_Among, "sqlite")
 def _sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
@@ -79,3 +93,15 @@ def _sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
 def _postgresql(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"{column} = ANY ({values})"
+
+
+@compiles(_AmongFolded, "sqlite")
+def _sqlite_folded(element: _AmongFolded, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"lower({column}) IN (SELECT lower(value) FROM json_each({values}))"
+
+
+@compiles(_AmongFolded, "postgresql")
+def _postgresql_folded(element: _AmongFolded, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"lower({column}) = ANY (ARRAY (SELECT lower(v) FROM unnest({values}) AS v))"

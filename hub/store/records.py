@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select
+from sqlalchemy import Connection, Row, Table, delete, select
 
 from hub.entity import Entity, Field
 from hub.store import bulk
-from hub.store.among import among
+from hub.store.among import among, among_folded
 from hub.store.session import Store
 
 IN_LIMIT = 1000
@@ -50,8 +50,9 @@ def load(
     query = select(table).where(among(table.c.id, ids))
     if lock and store.dialect == "postgresql":
         query = query.order_by(table.c.id).with_for_update()
+    names = [column.name for column in table.columns]
     for row in connection.execute(query):
-        record = _record(entity, table, row)
+        record = _record(entity, names, row)
         found[record.id] = record
     for part in _lists(store, entity):
         _load_items(connection, store.tables[f"{entity}_{part.name}"], part, found)
@@ -63,15 +64,15 @@ def find(
 ) -> dict[str, list[str]]:
     """Ids of the live records by lower-cased value of the view's field `name`, oldest first."""
     table = store.tables[entity.stored]
-    column: ColumnElement[str] = func.lower(table.c[entity.column(name)])
+    column = table.c[entity.column(name)]
     found: dict[str, list[str]] = {}
     query = (
         select(column, table.c.id)
-        .where(among(column, {v.lower() for v in values}), table.c.deleted_at.is_(None))
+        .where(among_folded(column, values), table.c.deleted_at.is_(None))
         .order_by(table.c.id)
     )
     for value, record_id in connection.execute(query):
-        found.setdefault(value, []).append(record_id)
+        found.setdefault(value.lower(), []).append(record_id)
     return found
 
 
@@ -143,15 +144,10 @@ def _rows(records: Sequence[Record], used: Sequence[str]) -> list[tuple[Any, ...
     return rows
 
 
-def _record(entity: str, table: Table, row: Row[Any]) -> Record:
-    stored = row._asdict()
-    envelope = {name: stored[name] for name in ENVELOPE}
-    values = {
-        name: value
-        for name, value in stored.items()
-        if value is not None and name not in envelope and name != "ext"
-    }
-    values.update({f"ext.{key}": value for key, value in (stored["ext"] or {}).items()})
+def _record(entity: str, names: Sequence[str], row: Row[Any]) -> Record:
+    values = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+    envelope = {name: values.pop(name, None) for name in ENVELOPE}
+    values.update({f"ext.{key}": value for key, value in values.pop("ext", {}).items()})
     return Record(entity=entity, values=values, **envelope)
 
 
@@ -176,10 +172,14 @@ def _save_items(
     if not new:
         ids = {record.id for record in records}
         connection.execute(delete(table).where(among(table.c.record_id, ids)))
-    names = [f.name for f in part.fields]
-    rows = [
-        [record.id, position, *[item.get(name) for name in names]]
+    items = [
+        (record.id, position, item)
         for record in records
         for position, item in enumerate(record.values.get(part.name) or ())
     ]
+    used: set[str] = set()
+    for _, _, item in items:
+        used.update(item)
+    names = [f.name for f in part.fields if f.name in used]
+    rows = [(id_, position, *map(item.get, names)) for id_, position, item in items]
     bulk.insert(connection, table, ["record_id", "position", *names], rows)

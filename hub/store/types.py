@@ -86,5 +86,10 @@ def dump(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def dump_as_is(value: Any) -> str:
+    """JSON text with keys in their order: for what is read again, and never compared as text."""
+    return orjson.dumps(value).decode()
+
+
 def load(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)

@@ -92,8 +92,14 @@ class Flow:
 
     def columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """View fields → stored fields."""
-        stored = self.entity.columns.get
+        if not self._renamed:
+            return dict(values)
+        stored = self._renamed.get
         return {stored(name, name): value for name, value in values.items()}
+
+    @cached_property
+    def _renamed(self) -> Mapping[str, str]:
+        return {name: column for name, column in self.entity.columns.items() if name != column}
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,8 @@ class Run:
     """How many linked records this run changed, per field: what the brake watches."""
     scored: bool = False
     """Rows that no key identifies are compared with the records of other systems."""
+    links: int = 0
+    """How many links the source had when they were last counted in this process."""
     met: set[int] = field(default_factory=set)
     """Hashes of the keys already met in this run, kept only for sources without unique keys."""
 

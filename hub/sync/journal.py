@@ -17,7 +17,7 @@ from hub.model.schema import check_stored
 from hub.store import bulk, records
 from hub.store.among import among, there_is
 from hub.store.records import Record
-from hub.store.types import dump
+from hub.store.types import dump_as_is
 from hub.sync.flow import Flow, Work
 from hub.sync.rules import apply_rules
 
@@ -227,7 +227,7 @@ def _journal_row(work: Work, p: Proposal) -> tuple[Any, ...]:
         p.external_id,
         p.flow.mapping.version if p.flow else None,
         p.source_at,
-        dump(changes),
+        dump_as_is(changes),
         p.reason,
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select
 
 from hub.entity import Entity
 from hub.store import records
-from hub.store.among import among
+from hub.store.among import among, among_folded
 from hub.store.session import Store
 from hub.sync.flow import Flow
 from hub.sync.links import links_of_records
@@ -109,7 +109,7 @@ def find_by_code(
     merged: dict[str, str] = {}
     twice: set[str] = set()
     query = select(column, table.c.id, table.c.merged_into).where(
-        among(column, codes), or_(is_live, was_merged)
+        among_folded(column, codes), among(column, codes), or_(is_live, was_merged)
     )
     for code, record_id, merged_into in connection.execute(query):
         if merged_into is not None:

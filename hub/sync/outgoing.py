@@ -37,6 +37,11 @@ class Mark:
     """A refusal that does not say what became of the first sending."""
 
     @property
+    def needs_call(self) -> bool:
+        """Something is to be written there, or to be looked for."""
+        return self.change is not None or self.intent is not None
+
+    @property
     def key(self) -> str:
         return self.change.key if self.change else ""
 

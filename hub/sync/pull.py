@@ -10,7 +10,7 @@ from xxhash import xxh3_64_intdigest
 from hub.errors import Problem
 from hub.store import bulk, records
 from hub.store.records import Record
-from hub.store.types import dump, load
+from hub.store.types import dump_as_is, load
 from hub.sync import duplicates, intents, journal, quarantine, references
 from hub.sync.conflicts import calm, open_conflicts, recent_changes, save_conflicts, show_theirs
 from hub.sync.flow import Env, Flow, Run, Work
@@ -400,8 +400,8 @@ class _Intake:
                     row.version or (link.external_version if link else None),
                     row.modified_at,
                     at,
-                    dump(merged.shadow),
-                    dump(merged.sent) if merged.sent else None,
+                    dump_as_is(merged.shadow),
+                    dump_as_is(merged.sent) if merged.sent else None,
                     row.text,
                 )
             )

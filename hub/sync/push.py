@@ -6,9 +6,8 @@ in this order, the middle one outside any transaction:
     plan (transaction: diff, intents) → send (remote calls) → settle (transaction: links, shadows)
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -22,11 +21,11 @@ from hub.sync.compose import VersionOf, compose, no_version
 from hub.sync.flow import Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
 from hub.sync.journal import Proposal
-from hub.sync.links import Link, links_of_records, links_of_rows
+from hub.sync.links import links_of_records, links_of_rows
 from hub.sync.outgoing import Mark
 from hub.sync.pull import take
 from hub.sync.quarantine import Parked
-from hub.sync.rows import encode, fingerprint
+from hub.sync.rows import encode
 
 # ------------------------------------------------------------------------------------------ plan
 
@@ -56,9 +55,9 @@ def plan(
     Marks that need no call are settled here.
     """
     compose(env, work, flow, marks, version_of)
-    to_send = [m for m in marks if m.change is not None or m.intent is not None]
+    to_send = [m for m in marks if m.needs_call]
     intents.save(work, flow, [m for m in to_send if m.intent is None and not m.reuse])
-    _finish(work, flow, run, [m for m in marks if m not in to_send])
+    _finish(work, flow, run, [m for m in marks if not m.needs_call])
     return to_send
 
 
@@ -180,27 +179,22 @@ def _keep_shadow(work: Work, flow: Flow, marks: Sequence[Mark], rows: Sequence[I
     links = links_of_records(
         work.connection, work.store, flow.source_id, {m.record_id for m in marks}
     )
+    written = []
     for m, incoming in zip(marks, rows, strict=True):
         link = links[m.record_id]
-        _update_link(work, link, flow, m, {**(link.shadow or {}), **m.values}, incoming.text)
-
-
-def _update_link(
-    work: Work, link: Link, flow: Flow, m: Mark, shadow: Mapping[str, Any], text: str | None
-) -> None:
-    table = work.store.metadata.tables["link"]
-    work.connection.execute(
-        update(table)
-        .where(table.c.id == link.id)
-        .values(
-            shadow=dump(shadow),
-            row=text,
-            row_hash=fingerprint(text) if text else None,
-            mapping_version=flow.mapping.version,
-            external_version=m.result.version if m.result else link.external_version,
-            last_out_at=work.at,
+        written.append(
+            {
+                "link": link.id,
+                "shadow": dump({**(link.shadow or {}), **m.values}),
+                "row": incoming.text,
+                "row_hash": incoming.row_hash,
+                "mapping_version": flow.mapping.version,
+                "external_version": m.result.version if m.result else link.external_version,
+                "last_out_at": work.at,
+            }
         )
-    )
+    table = work.store.metadata.tables["link"]
+    work.connection.execute(update(table).where(table.c.id == bindparam("link")), written)
 
 
 # ---------------------------------------------------------------------------------------- finish

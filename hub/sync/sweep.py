@@ -118,14 +118,18 @@ def brake(work: Work, flow: Flow, gone: Sequence[Gone]) -> None:
         )
 
 
-def brake_field(work: Work, flow: Flow, changed: dict[str, int]) -> None:
-    """BrakeError if the run changes one field in too large a share of the records."""
-    settings = flow.settings.brake
-    if max(changed.values(), default=0) <= settings.count:
+def brake_field(work: Work, flow: Flow, run: Run) -> None:
+    """BrakeError if the run changes one field in too large a share of the records.
+
+    Links are counted anew only when as many as were there last time would be too few.
+    """
+    settings, total = flow.settings.brake, run.links
+    most = max(run.changed.values(), default=0)
+    if most <= max(settings.count, int(settings.field_share * total)):
         return
-    total = count_links(work, flow)
+    total = run.links = count_links(work, flow)
     limit = max(settings.count, int(settings.field_share * total))
-    for name, count in sorted(changed.items()):
+    for name, count in sorted(run.changed.items()):
         if count > limit and not approved(work, flow):
             raise BrakeError(
                 "flow {flow!r}: the run would change {field!r} in more than {limit} of {total}"

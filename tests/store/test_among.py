@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, create_engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub.store.among import among, there_is
+from hub.store.among import among, among_folded, there_is
 from hub.store.session import open_engine
 
 NAMES = ["a", "Ä", "it's", '"', "\\", "{1,2}", "", "客户", "1", "NULL", "a b", "\n"]
@@ -54,16 +54,26 @@ def test_the_statement_does_not_depend_on_the_number_of_values(dialect):
     assert str(few.compile(dialect=dialect)) == str(many.compile(dialect=dialect))
 
 
-def test_an_index_over_an_expression_is_used(tmp_path):
+@pytest.mark.parametrize(
+    "condition", [among_folded(THING.c.name, ["a"]), among(func.lower(THING.c.name), ["a"])]
+)
+def test_an_index_over_an_expression_is_used(tmp_path, condition):
     engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}")
     with engine.begin() as connection:
         METADATA.create_all(connection)
         connection.exec_driver_sql("CREATE INDEX thing_key ON thing (lower(name))")
-        query = select(THING.c.id).where(among(func.lower(THING.c.name), ["a"]))
+        query = select(THING.c.id).where(condition)
         text = str(query.compile(engine))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ('["a"]',)).all()
     engine.dispose()
     assert "USING COVERING INDEX thing_key" in plan[0][3] or "USING INDEX thing_key" in plan[0][3]
+
+
+def test_codes_are_found_in_any_case_of_their_letters(connection):
+    assert names(connection, among_folded(THING.c.name, ["A", "IT'S", "null", "x"])) == {
+        *("a", "it's", "NULL")
+    }
+    assert names(connection, among_folded(THING.c.name, ["Ä", "客户"])) == {"Ä", "客户"}
 
 
 def test_there_is_tells_whether_any_row_is_so(connection):
