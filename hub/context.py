@@ -22,7 +22,7 @@ from hub.entity import Entity
 from hub.errors import ConfigError, NotFoundError, Problem, quoted
 from hub.extensions import connector_class
 from hub.i18n import _
-from hub.jobs import runner, runs
+from hub.jobs import applying, planning, runner, runs
 from hub.jobs.module_jobs import ModuleJobs
 from hub.jobs.work import Jobs, Progress
 from hub.model import ENTITIES
@@ -34,7 +34,7 @@ from hub.settings import load_settings as load_hub_settings
 from hub.store import migrate
 from hub.store.session import Store
 from hub.store.tables import stamp
-from hub.sync import edit, export, leases, listing, steward, trial
+from hub.sync import edit, export, leases, listing, plans, steward, trial
 from hub.sync.edit import Changes
 from hub.sync.flow import Env, Flow
 from hub.sync.verify import verify
@@ -340,6 +340,7 @@ class Hub:
             leases.owner_name(),
             self.order,
             progress,
+            planning.make,
         )
 
     # ----------------------------------------------------------------------------------- sync
@@ -352,9 +353,7 @@ class Hub:
         progress: Progress = _quiet,
     ) -> list[dict[str, Any]]:
         """Run these flows (all, if none are named) to their end: first all reading, then all writing."""
-        names = [n for n in self.order if n in flows or not flows]
-        for unknown in set(flows) - set(self.order):
-            raise self._no_flow(unknown)
+        names = self._flow_names(flows)
         for name in names:
             runs.admit(self.env, self.env.flows[name])
         ids = [
@@ -363,6 +362,12 @@ class Hub:
         ]
         runner.run_until_done(self.jobs(progress), ids)
         return [steward.run_json(self.env, run_id) for run_id in ids]
+
+    def _flow_names(self, flows: Sequence[str]) -> list[str]:
+        """The flows named, all if none are, in the order in which they run."""
+        for unknown in set(flows) - set(self.order):
+            raise self._no_flow(unknown)
+        return [n for n in self.order if n in flows or not flows]
 
     def _no_flow(self, name: str) -> NotFoundError:
         return not_found(_("there is no flow {name!r}"), name, self.order, name=name)
@@ -381,6 +386,45 @@ class Hub:
         if flow not in self.env.flows:
             raise self._no_flow(flow)
         runs.resume(self.env, flow, approved=approve)
+
+    def promote(self, flow: str, mode: str = "live") -> None:
+        """The flow's runs act from now on; with mode "observe" they only plan again."""
+        if flow not in self.env.flows:
+            raise self._no_flow(flow)
+        runs.promote(self.env, self.env.flows[flow], mode=mode)
+
+    def modes(self) -> dict[str, str]:
+        """Whether each flow acts (live) or only plans (observe)."""
+        state = self.store.metadata.tables["flow_state"]
+        with self.store.read() as connection:
+            rows = connection.execute(select(state.c.flow, state.c.mode)).all()
+        promoted = {name: mode for name, mode in rows if mode}
+        return {n: promoted.get(n, f.mode) for n, f in self.settings.flows.items()}
+
+    # ---------------------------------------------------------------------------------- plans
+
+    def plan(
+        self, flows: Sequence[str] = (), *, full: bool = False, progress: Progress = _quiet
+    ) -> str:
+        """Plan what a sync of these flows (all, if none are named) would do; the plan's id."""
+        names = self._flow_names(flows)
+        return planning.make(self.jobs(progress), names, "manual", full, by=_person())
+
+    def plans_list(self, limit: int = 20) -> list[dict[str, Any]]:
+        return plans.listed(self.env, limit)
+
+    def plan_show(
+        self, id: str, only: plans.Filter | None = None, limit: int = 0
+    ) -> dict[str, Any]:
+        """The plan with those of its steps that pass the filter, up to *limit* (0: all)."""
+        return plans.show(self.env, id, only, limit)
+
+    def plan_delete(self, id: str) -> str:
+        return plans.forget(self.env, id)
+
+    def plan_apply(self, id: str, progress: Progress = _quiet) -> dict[str, Any]:
+        """Do what the plan says, and nothing else; with the steps that were skipped."""
+        return applying.apply(self.jobs(progress), id)
 
     # -------------------------------------------------------------------------------- records
 

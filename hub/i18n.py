@@ -35,6 +35,8 @@ STATES = {
     "running": _("running"),
     "queued": _("about to run"),
     "superseded": _("replaced by another run"),
+    "planned": _("planned only"),
+    "applying": _("applying a plan"),
     "active": _("active"),
     "new": _("never run"),
 }

@@ -29,6 +29,7 @@ from hub.i18n import _
 from hub.layers import Keys, Layers, Origin, scalar
 
 POLICIES = ("latest", "hub", "remote", "fill", "review", "owner")
+MODES = ("observe", "live")
 DELETES = ("archive", "ignore", "delete", "detach", "ask")
 
 
@@ -58,13 +59,22 @@ class Deletes:
 
 
 @dataclass(frozen=True, slots=True)
-class Brake:
-    """A run pauses before its first effect if it would delete more than `count` records and more
-    than `share` of them, or change one field in more than `field_share` of them."""
+class Limits:
+    """A run pauses before it would delete more than `count` records and more than `share` of them,
+    change one field in more than `field_share` of them, or go beyond `creates` or `updates`."""
 
     count: int = 10
     share: float = 0.02
     field_share: float = 0.5
+    creates: int | None = None
+    updates: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brake(Limits):
+    """What a run may do to the hub; `out`: to the system."""
+
+    out: Limits = Limits(field_share=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ class FlowSettings:
     create: bool = True
     match_only: bool = False
     duplicates: Likeness = Likeness()
+    mode: str = "observe"
     after: tuple[str, ...] = ()
 
     @property
@@ -326,11 +337,23 @@ class DeletesSection(_Made):
     )
 
 
+class LimitsSection(_Made):
+    made = Limits
+    count = Number("Deletes of up to so many rows never pause a run.", load_default=10)
+    share = Fraction("Deletes of more than this share of the rows pause the run.", 0.02)
+    field_share = Fraction("A run that changes one field in more rows than this pauses.", 1.0)
+    creates = _count("The most rows that one run creates; empty: any number.", None)
+    updates = _count("The most rows that one run changes; empty: any number.", None)
+
+
 class BrakeSection(_Made):
     made = Brake
     count = Number("Deletes of up to so many records never pause a run.", load_default=10)
     share = Fraction("Deletes of more than this share of the records pause the run.", 0.02)
     field_share = Fraction("A run that changes one field in more records than this pauses.", 0.5)
+    creates = _count("The most records that one run creates; empty: any number.", None)
+    updates = _count("The most records that one run changes; empty: any number.", None)
+    out = _part(LimitsSection, "What a run may do in the system before it pauses.")
 
 
 class LikenessSection(_Made):
@@ -368,6 +391,11 @@ class FlowSection(_Made):
     owner = Text("Under policy owner: hub, or a connection.", load_default="")
     deletes = _part(DeletesSection, "What a delete on one side does on the other.")
     brake = _part(BrakeSection, "What makes a run pause and ask before it goes on.")
+    mode = Choice(
+        *MODES,
+        help="observe: runs only plan, until `hub flows promote`; live: they act.",
+        load_default="observe",
+    )
     create = Flag("Whether the flow may create rows in the system.", load_default=True)
     match_only = Flag("true: rows that match no record of the hub are left.", load_default=False)
     duplicates = _part(LikenessSection, "What becomes of a row that only looks like a record.")

@@ -21,6 +21,7 @@ from hub.settings import (
     EngineSettings,
     FlowSection,
     FlowSettings,
+    Limits,
     Retry,
     Schedule,
     WebSettings,
@@ -174,7 +175,8 @@ def test_every_setting_of_a_flow_is_read(home):
         "    stream: s\n    direction: in\n    enabled: false\n    schedule: 0 2 * * *\n"
         "    full_schedule: every 1d\n    overlap: 5m\n    patience: 1d 12h\n    page_size: 10\n"
         "    max_pages: 2\n    policy: owner\n    owner: erp\n    deletes: {in: ask, out: detach}\n"
-        "    brake: {count: 1, share: 0.1, field_share: 1}\n    create: false\n"
+        "    brake: {count: 1, share: 0.1, field_share: 1, creates: 5, out: {updates: 7}}\n"
+        "    mode: live\n    create: false\n"
         "    match_only: true\n    after: [products]\n"
         "  products: {connection: erp, mapping: erp/product}\n"
     )
@@ -196,7 +198,8 @@ def test_every_setting_of_a_flow_is_read(home):
         policy="owner",
         owner="erp",
         deletes=Deletes("ask", "detach"),
-        brake=Brake(1, 0.1, 1.0),
+        brake=Brake(1, 0.1, 1.0, 5, out=Limits(field_share=1.0, updates=7)),
+        mode="live",
         create=False,
         match_only=True,
         after=("products",),

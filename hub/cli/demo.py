@@ -152,12 +152,12 @@ connections:
           children:
             lines: {{file: order_lines.csv, encoding: gb18030, parent: {{订单号: 订单号}}, key: 行号}}
 flows:
-  erp-customers: {{connection: erp, mapping: demo/erp_customer, create: false}}
-  crm-customers: {{connection: crm, mapping: demo/crm_customer}}
-  shop-customers: {{connection: shop, mapping: demo/shop_customer, direction: in}}
-  erp-items: {{connection: erp, mapping: demo/erp_product, direction: in}}
-  shop-products: {{connection: shop, mapping: demo/shop_product, create: false}}
-  shop-orders: {{connection: shop, mapping: demo/shop_order, direction: in}}
+  erp-customers: {{connection: erp, mapping: demo/erp_customer, mode: live, create: false}}
+  crm-customers: {{connection: crm, mapping: demo/crm_customer, mode: live}}
+  shop-customers: {{connection: shop, mapping: demo/shop_customer, mode: live, direction: in}}
+  erp-items: {{connection: erp, mapping: demo/erp_product, mode: live, direction: in}}
+  shop-products: {{connection: shop, mapping: demo/shop_product, mode: live, create: false}}
+  shop-orders: {{connection: shop, mapping: demo/shop_order, mode: live, direction: in}}
 """
 
 

@@ -61,6 +61,14 @@ def _left(event: Mapping[str, Any], rate: float) -> str:
     return str(timedelta(seconds=round(rows / rate))) if rate else "—"
 
 
+PHASES = {
+    "pull": _("reading"),
+    "push": _("writing"),
+    "plan": _("planning"),
+    "apply": _("applying"),
+}
+
+
 def phase(screen: Screen, name: str) -> str:
     return screen.text(PHASES.get(name, name))
 

@@ -19,6 +19,9 @@ from hub.sync.flow import Env, Flow, Run, Work
 SOON = timedelta(seconds=20)
 """A run waits this long for what is to be tried again."""
 
+OBSERVE_EVERY = timedelta(days=1)
+"""A flow that only plans reads everything each time: once a day is often enough."""
+
 
 @dataclass(frozen=True)
 class Board:
@@ -118,19 +121,21 @@ def _asked(
             yield flow, False  # until now it was only run by hand
         else:
             marked = board.due_at(flow, now) is not None and flow.name not in running
+            marked = marked and not runs.observes(flow, row)
             yield flow, False if marked else None
 
 
 def _times(flow: Flow, row: Any, now: datetime) -> dict[str, str]:
     """When the flow is due next; of the two schedules only the one that has come is moved on."""
-    times = {}
+    times, observes = {}, runs.observes(flow, row)
     for name, schedule in (
         ("next_at", flow.settings.schedule),
         ("next_full_at", flow.settings.full_schedule),
     ):
         known = getattr(row, name) if row is not None else None
         if known is None or known <= stamp(now):
-            times[name] = next_time(schedule, now)
+            each = stamp(now + OBSERVE_EVERY) if observes else None
+            times[name] = each or next_time(schedule, now)
     return {name: at for name, at in times.items() if at is not None}
 
 

@@ -26,16 +26,23 @@ from hub.sync.leases import LeaseLostError
 from hub.sync.trial import refuse_broken_pins
 
 LIVE = ("queued", "running")
+APPLYING = "applying"
+"""The state of a run that applies a plan: no worker takes it up."""
 ORIGIN = "flow:{}"
 
 
-def request(env: Env, flow: Flow, *, trigger: str, full: bool) -> str:
-    """Ask for a run; a run of the flow that is still live is that run.  Returns its id."""
+def request(env: Env, flow: Flow, *, trigger: str, full: bool, reads: bool = True) -> str:
+    """Ask for a run; a run of the flow that is still live is that run.  Returns its id.
+
+    `reads` False: it only writes what is marked.
+    """
     with env.work("request", "hub") as work:
-        return request_in(env, work, flow, trigger=trigger, full=full)
+        return request_in(env, work, flow, trigger=trigger, full=full, reads=reads)
 
 
-def request_in(env: Env, work: Work, flow: Flow, *, trigger: str, full: bool) -> str:
+def request_in(
+    env: Env, work: Work, flow: Flow, *, trigger: str, full: bool, reads: bool = True
+) -> str:
     """The same within a transaction."""
     run, connection = _table(env, "run"), work.connection
     state = _ensure_state(connection, env.store, flow)
@@ -62,7 +69,7 @@ def request_in(env: Env, work: Work, flow: Flow, *, trigger: str, full: bool) ->
             id=run_id,
             flow=flow.name,
             state="queued",
-            phase="pull" if flow.settings.reads else "push",
+            phase="pull" if reads and flow.settings.reads else "push",
             full_read=complete and _has_links(connection, env.store, flow),
             cursor=None if complete else state["cursor"],
             trigger=trigger,
@@ -168,7 +175,7 @@ def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
             "state": run.state,
             "phase": run.phase,
             "cursor": dump(run.cursor) if run.cursor is not None else None,
-            "counts": dump({**run.counts.to_json(), "changed": run.changed}),
+            "counts": dump({**run.counts.to_json(), "changed": run.changed, "sent": run.sent}),
             "complete": run.complete,
             "started_at": run.started_at or None,
             "finished_at": None,
@@ -185,7 +192,7 @@ def _save(run: Table) -> Update:
     names = ("state", "phase", "cursor", "counts", "complete", "started_at", "finished_at", "error")
     return (
         update(run)
-        .where(run.c.id == bindparam("run_id"), run.c.state.in_(LIVE))
+        .where(run.c.id == bindparam("run_id"), run.c.state.in_((*LIVE, APPLYING)))
         .values({name: bindparam(name) for name in names})
     )
 
@@ -227,10 +234,11 @@ def _live_links(link: Table) -> Select[Any]:
     return select(func.count()).where(*mine)
 
 
-def pause(work: Work, flow: Flow, error: HubError) -> None:
-    """Nothing of the flow runs until somebody resumes it; its marks stay."""
+def pause(work: Work, flow: Flow, error: HubError, *, plan: str | None = None) -> None:
+    """Nothing of the flow runs until somebody resumes it; its marks stay.  `plan`: what it would do."""
     state = work.store.metadata.tables["flow_state"]
-    values = {"state": "paused", "paused": dump({**error_json(error), "at": work.at})}
+    paused = {**error_json(error), "at": work.at, "plan": plan}
+    values = {"state": "paused", "paused": dump(paused)}
     known = update(state).where(state.c.flow == flow.name).values(**values)
     if not work.connection.execute(known).rowcount:  # it never ran
         new = state.insert().values(flow=flow.name, source_id=flow.source_id, **values)
@@ -256,6 +264,42 @@ def resume_in(work: Work, flow: str, *, approved: int = 0) -> None:
             retry_at=None,
         )
     )
+
+
+def observes(flow: Flow, row: Any) -> bool:
+    """Whether the flow's runs only plan: a person's last word, else what its settings say.
+
+    `row`: where the flow stands, if it ever ran.
+    """
+    mode = row.mode if row is not None and row.mode else flow.settings.mode
+    return bool(mode == "observe")
+
+
+def promote(env: Env, flow: Flow, *, mode: str) -> None:
+    """From now on the flow's runs act (`live`), or only plan again (`observe`)."""
+    state = _table(env, "flow_state")
+    with env.work("promote", "hub") as work:
+        _ensure_state(work.connection, env.store, flow)
+        values = {"mode": mode, "next_at": None}  # what it is due for is not what it was
+        work.connection.execute(update(state).where(state.c.flow == flow.name).values(**values))
+
+
+def planned(env: Env, run_id: str, plan_id: str) -> None:
+    """The run ended with a plan, and did nothing else."""
+    run = _table(env, "run")
+    with env.work("planned", "hub") as work:
+        row = work.connection.execute(select(run.c.counts).where(run.c.id == run_id)).one()
+        counts = {**orjson.loads(row.counts), "plan": plan_id}
+        work.connection.execute(
+            update(run)
+            .where(run.c.id == run_id)
+            .values(
+                state="planned",
+                counts=dump(counts),
+                started_at=func.coalesce(run.c.started_at, work.at),
+                finished_at=work.at,
+            )
+        )
 
 
 def retry_later(work: Work, flow: str, at: datetime, *, attempts: int) -> None:
@@ -291,6 +335,10 @@ def error_json(error: HubError) -> dict[str, Any]:
     return {"code": error.code, "message": error.template, "hint": error.hint, "values": values}
 
 
+def load(text: str) -> Any:
+    return orjson.loads(text)
+
+
 def dump(value: Any) -> str:
     return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
 
@@ -312,6 +360,6 @@ def _run(row: Mapping[str, Any]) -> Run:
         Counts.from_json(counts),
         row["complete"],
     )
-    run.changed = counts.get("changed", {})
+    run.changed, run.sent = counts.get("changed", {}), counts.get("sent", {})
     run.trigger = row["trigger"]
     return run

@@ -25,10 +25,11 @@ from hub.errors import (
 from hub.jobs import runs
 from hub.jobs.board import Board, look, look_in, next_schedules, schedule
 from hub.store.tables import stamp
-from hub.sync import duplicates, leases, pull, push, quarantine, send, sweep
+from hub.sync import duplicates, leases, limits, pull, push, quarantine, send, sweep
 from hub.sync.flow import Counts, Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
 from hub.sync.leases import LeaseLostError
+from hub.sync.limits import BrakeError, Tally
 from hub.sync.outgoing import Mark
 from hub.sync.quarantine import Parked
 from hub.sync.remote import Remote
@@ -36,6 +37,8 @@ from hub.sync.rows import decode
 
 Progress = Callable[[Mapping[str, Any]], None]
 Opener = Callable[[str], AbstractContextManager[Connector]]
+Planner = Callable[["Jobs", Sequence[str], str, bool], str]
+"""Plans runs of the flows, of this kind, full or not; gives the plan's id."""
 RANGE = timedelta(seconds=20)
 """How long a job goes on with one read before it gives others a turn."""
 PUSH_CALLS = 10
@@ -55,6 +58,7 @@ class Jobs:
     order: Sequence[str]
     """Flow names, referred-to flows first."""
     progress: Progress = lambda event: None
+    planner: Planner | None = None
 
     # ------------------------------------------------------------------------------------ step
 
@@ -80,6 +84,9 @@ class Jobs:
             return now + timedelta(minutes=1)
         if state.retry_at and state.retry_at > stamp(now):
             return datetime.fromisoformat(state.retry_at)
+        if self.planner is not None and runs.observes(flow, state):
+            self._observe(self.planner, board)
+            return None
         if run.phase != "pull":
             due = board.due_at(flow, now)
             if due is None:
@@ -105,6 +112,15 @@ class Jobs:
                 leases.release(connection, self.env.store, flow.source_id, fence)
         return None
 
+    def _observe(self, planner: Planner, board: Board) -> None:
+        """Plan all that observing flows are asked for, together: so each sees what the others bring."""
+        flows = self.env.flows
+        mine = [r for r in board.live if runs.observes(flows[r.flow], board.states[r.flow])]
+        full = any(r.full_read for r in mine)
+        plan_id = planner(self, [r.flow for r in mine], "observe", full)
+        for run in mine:
+            runs.planned(self.env, run.id, plan_id)
+
     def _begin(self, run: Run, flow: Flow, now: datetime) -> tuple[int, Run] | None:
         """Take the lease of the run's source; its fence, and the run as it stands under it."""
         env = self.env
@@ -128,7 +144,7 @@ class Jobs:
                 runs.save(work.connection, env.store, fresh)
             return fence, fresh
 
-    def _confirm(self, work: Work, flow: Flow, fence: int) -> None:
+    def confirm(self, work: Work, flow: Flow, fence: int) -> None:
         leases.confirm(
             work.connection,
             self.env.store,
@@ -145,7 +161,7 @@ class Jobs:
         run.scored = duplicates.prepare(self.env, flow, self.progress)
         begun = run.counts.read > 0
         stream = flow.stream if begun else replace(flow.stream, overlap=flow.settings.overlap)
-        remote = self._remote(flow)
+        remote = self.remote(flow)
         until = self.env.clock.monotonic() + RANGE.total_seconds()
         with self.open_connector(flow.connection) as connector:
             for page in remote.pages(connector.read(stream, run.cursor)):
@@ -162,11 +178,11 @@ class Jobs:
         self, run: Run, flow: Flow, fence: int, page: Page, rows: list[Incoming]
     ) -> Taken:
         with self.env.work("pull", runs.ORIGIN.format(flow.name), run.id) as work:
-            self._confirm(work, flow, fence)
+            self.confirm(work, flow, fence)
             run.counts.read += len(rows)
             run.counts.total = page.total
             taken = pull.take(self.env, work, flow, run, rows)
-            sweep.brake_field(work, flow, run)
+            self._hold_in(work, run, flow)
             run.cursor = page.cursor
             runs.save(work.connection, self.env.store, run)
             if not run.full_read:
@@ -176,7 +192,7 @@ class Jobs:
     def _end_of_read(self, run: Run, flow: Flow, fence: int) -> None:
         """The read came to its end: take the deletes it proves, and go on to writing."""
         with self.env.work("sweep", runs.ORIGIN.format(flow.name), run.id) as work:
-            self._confirm(work, flow, fence)
+            self.confirm(work, flow, fence)
             complete, why = True, ""
             if run.full_read:
                 known = 0 if run.counts.read else sweep.count_links(work, flow)
@@ -184,7 +200,7 @@ class Jobs:
             quarantine.out_of_patience(work, flow, flow.settings.patience)
             if run.full_read and complete:
                 gone = sweep.not_met(work, flow, run)
-                sweep.brake(work, flow, gone)
+                self._hold_in(work, run, flow, deletes=len(gone))
                 run.counts.deleted += sweep.apply(work, flow, gone)
             if run.full_read and run.cursor is not None:
                 runs.save_cursor(work.connection, self.env.store, flow.name, run.cursor)
@@ -199,6 +215,12 @@ class Jobs:
                 hint="Check the source, then run `hub sync --full` again.  If it is really empty,"
                 " `hub flows resume` with --approve says so.",
             )
+
+    def _hold_in(self, work: Work, run: Run, flow: Flow, *, deletes: int = 0) -> None:
+        """BrakeError before anything is committed that the flow's brake does not allow."""
+        by, deletes = run.counts.by, deletes + run.counts.deleted
+        tally = Tally(by["created"], by["updated"], deletes, run.changed)
+        limits.hold(work, flow, run, "in", tally)
 
     # -- what a page leads to
 
@@ -219,7 +241,7 @@ class Jobs:
         taken = Taken()
         if target is None or self._is_pulling(target):
             return taken
-        remote, size = self._remote(flow), target.capabilities.read_page
+        remote, size = self.remote(flow), target.capabilities.read_page
         for start in range(0, len(keys), size):
             some = keys[start : start + size]
             found = remote.read(lambda some=some: connector.fetch(target.stream, some))  # type: ignore[misc]
@@ -286,10 +308,9 @@ class Jobs:
         size = flow.capabilities.write_batch
         with self.env.store.read() as connection:
             marks = push.due(self._reading(connection), flow, size * PUSH_CALLS)
-        remote = self._remote(flow)
         with self.open_connector(flow.connection) as connector:
             for start in range(0, len(marks), size):
-                self._push_some(run, flow, fence, connector, remote, marks[start : start + size])
+                self._push_some(run, flow, fence, connector, marks[start : start + size])
 
     def _reading(self, connection: Any) -> Work:
         env = self.env
@@ -301,28 +322,42 @@ class Jobs:
         flow: Flow,
         fence: int,
         connector: Connector,
-        remote: Remote,
         marks: Sequence[Mark],
     ) -> None:
-        origin = runs.ORIGIN.format(flow.name)
-        with self.env.work("intent", origin, run.id) as work:
-            self._confirm(work, flow, fence)
+        with self.env.work("intent", runs.ORIGIN.format(flow.name), run.id) as work:
+            self.confirm(work, flow, fence)
             sending = push.plan(self.env, work, flow, run, marks, connector.version_of)
+            self._hold_out(work, run, flow, sending)
             runs.save(work.connection, self.env.store, run)
-        failure: HubError | None = None
         if sending:
-            try:
-                with remote.call():
-                    send.send(self.env, flow, connector, sending)
-            except RemoteError as e:
-                failure = e
-            self.env.fault("push:sent")
-            with self.env.work("settle", origin, run.id) as work:
-                self._confirm(work, flow, fence)
-                taken = push.settle(self.env, work, flow, run, sending)
-                runs.save(work.connection, self.env.store, run)
-            self._follow(run, flow, connector, taken)
+            self.send_some(run, flow, fence, connector, sending)
         self._tell(run, "push", sum(run.counts.written.values()), None)
+
+    def _hold_out(self, work: Work, run: Run, flow: Flow, sending: Sequence[Mark]) -> None:
+        """BrakeError before anything is sent: what this run wrote, with what it is about to write."""
+        written = run.counts.written
+        tally = Tally(written["created"], written["updated"], written["deleted"], run.sent)
+        for m in sending:
+            if m.change is not None:
+                tally.add(m.op, m.sent)
+        limits.hold(work, flow, run, "out", tally)
+
+    def send_some(
+        self, run: Run, flow: Flow, fence: int, connector: Connector, sending: Sequence[Mark]
+    ) -> None:
+        """Make the writes whose intents are committed, and settle them.  Raises what stopped them."""
+        failure: HubError | None = None
+        try:
+            with self.remote(flow).call():
+                send.send(self.env, flow, connector, sending)
+        except RemoteError as e:
+            failure = e
+        self.env.fault("push:sent")
+        with self.env.work("settle", runs.ORIGIN.format(flow.name), run.id) as work:
+            self.confirm(work, flow, fence)
+            taken = push.settle(self.env, work, flow, run, sending)
+            runs.save(work.connection, self.env.store, run)
+        self._follow(run, flow, connector, taken)
         if failure is not None:
             raise failure
 
@@ -367,8 +402,9 @@ class Jobs:
 
     def _failed(self, run: Run, flow: Flow, fence: int, error: HubError) -> None:
         """What the error's class says: again later, or stop and pause."""
+        plan_id = self._plan_rest(flow, run) if isinstance(error, BrakeError) else None
         with self.env.work("failed", "hub", run.id) as work:
-            self._confirm(work, flow, fence)
+            self.confirm(work, flow, fence)
             # the run as committed: what the failed transaction counted did not happen
             fresh = runs.load_run(work.connection, self.env.store, run.id)
             attempts = runs.flow_row_in(work.connection, self.env.store, flow.name).attempts
@@ -386,12 +422,23 @@ class Jobs:
                         runs.finish(work, flow, fresh, "failed", error)
                         wait = timedelta(0)
                     runs.retry_later(work, flow.name, now + wait, attempts=attempts)
-                case sweep.BrakeError() | AuthError() | ConfigError() | ProtocolError():
-                    runs.pause(work, flow, error)
-                    state = "paused" if isinstance(error, sweep.BrakeError) else "failed"
+                case BrakeError() | AuthError() | ConfigError() | ProtocolError():
+                    runs.pause(work, flow, error, plan=plan_id)
+                    state = "paused" if isinstance(error, BrakeError) else "failed"
                     runs.finish(work, flow, fresh, state, error)
                 case _:
                     runs.finish(work, flow, fresh, "failed", error)
+
+    def _plan_rest(self, flow: Flow, run: Run) -> str | None:
+        """A plan of all that the run would still do, for a person to look at.
+
+        Where the source cannot be read again the run pauses all the same.
+        """
+        if self.planner is None:
+            return None
+        with suppress(HubError):
+            return self.planner(self, [flow.name], "brake", run.full_read)
+        return None
 
     def _backoff(self, attempts: int) -> timedelta:
         """Exponential, with full jitter."""
@@ -401,7 +448,7 @@ class Jobs:
 
     # ------------------------------------------------------------------------------------ small
 
-    def _remote(self, flow: Flow) -> Remote:
+    def remote(self, flow: Flow) -> Remote:
         limit = self.calls_per_minute.get(flow.connection) or flow.capabilities.calls_per_minute
         return Remote(self.env, flow.connection, limit)
 

@@ -238,6 +238,7 @@ flow_state = Table(
     Column("source_id", BIG, nullable=False),
     Column("cursor", Text),
     Column("state", String(16), nullable=False, default="active"),
+    Column("mode", String(16)),
     Column("paused", Text),
     Column("identity", String(16)),
     Column("mapping_version", String(16)),
@@ -362,6 +363,55 @@ module_job = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text),
     comment="When each scheduled job of a module is due, and how it went.",
+)
+
+
+plan = Table(
+    "plan",
+    CORE,
+    Column("id", ID, primary_key=True),
+    Column("at", MOMENT, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("flows", Text, nullable=False),
+    Column("full_read", Boolean, nullable=False, default=False),
+    Column("mappings", Text, nullable=False),
+    Column("counts", Text, nullable=False, default="{}"),
+    Column("errors", Text, nullable=False, default="[]"),
+    Column("exceeded", Text, nullable=False, default="[]"),
+    Column("runs", Text, nullable=False, default="{}"),
+    Column("finished_at", MOMENT),
+    Column("applied_at", MOMENT),
+    Index(None, "at"),
+    comment="What runs would do; `mappings`: the version each flow had; `runs`: those that apply it.",
+)
+
+plan_step = Table(
+    "plan_step",
+    CORE,
+    Column("plan_id", ID, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("flow", NAME, nullable=False),
+    Column("connection", NAME, nullable=False),
+    Column("direction", String(3), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("entity", NAME, nullable=False),
+    Column("record_id", ID),
+    Column("external_id", String(255), nullable=False, default=""),
+    Column("title", Text, nullable=False, default=""),
+    Column("fields", Text, nullable=False, default=""),
+    Column("changes", Text, nullable=False, default="{}"),
+    Column("reasons", Text, nullable=False, default="[]"),
+    Column("base_version", BigInteger),
+    Column("base_row", String(16)),
+    Column("bucket", String(16)),
+    Column("other_id", String(255)),
+    Column("state", String(16), nullable=False, default="planned"),
+    Column("why", Text),
+    PrimaryKeyConstraint("plan_id", "seq"),
+    Index(None, "plan_id", "state"),
+    comment="One effect on one record; base: the record's version and the row's hash it rests on.",
 )
 
 

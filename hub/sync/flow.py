@@ -159,6 +159,8 @@ class Run:
     """Rows that no key identifies are compared with the records of other systems."""
     links: int = 0
     """How many links the source had when they were last counted in this process."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """How many rows of the system this run changed, per field."""
     met: set[int] = field(default_factory=set)
     """Hashes of the keys already met in this run, kept only for sources without unique keys."""
 

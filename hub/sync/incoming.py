@@ -25,6 +25,7 @@ class Incoming:
     row_hash: str
     place: str = ""
     parked_id: str = ""
+    new_id: str = ""
     modified_at: str | None = None
     version: str | None = None
     problems: list[Problem] = field(default_factory=list)

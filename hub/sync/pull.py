@@ -100,6 +100,8 @@ class _Intake:
                 and not row.problems
             ):
                 unchanged += 1
+            elif link is not None and link.state == "ignored":
+                self.run.counts.add("skipped")
             else:
                 fresh.append(row)
         self.run.counts.add("unchanged", unchanged)
@@ -239,7 +241,7 @@ class _Intake:
         fresh = [r for r in rows if not r.problems]
         new = [r for r in fresh if r.external_id not in record_of]
         for row, record_id in zip(new, self.work.ids.batch(len(new)), strict=True):
-            row.record = Record(record_id, self.flow.stored)
+            row.record = Record(row.new_id or record_id, self.flow.stored)
         for row in fresh:
             if row.external_id in record_of:
                 row.record = loaded[record_of[row.external_id]]

@@ -109,7 +109,7 @@ def _look(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
 
 
 def _look_for_create(flow: Flow, connector: Connector, m: Mark) -> None:
-    keys = _search_keys(flow, m.values)
+    keys = search_keys(flow, m.values)
     if not keys or not flow.capabilities.fetch_by_columns:
         m.outcome = "unknown"
         return
@@ -124,7 +124,7 @@ def _look_for_create(flow: Flow, connector: Connector, m: Mark) -> None:
     m.outcome = "resend"
 
 
-def _search_keys(flow: Flow, sent: Mapping[str, Any]) -> list[dict[str, Any]]:
+def search_keys(flow: Flow, sent: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Column values that would identify the row, from the mapping's key and match rules."""
     mapping, keys = flow.mapping, []
     refs = {ref.path[0] for ref in mapping.refs}

@@ -10,20 +10,12 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from hub.errors import HubError
 from hub.store import records
 from hub.store.types import dump, load
 from hub.sync import journal
 from hub.sync.flow import Flow, Run, Work
 from hub.sync.journal import Proposal
 from hub.sync.outgoing import Mark
-
-
-class BrakeError(HubError):
-    """The run would delete or change more than its brake allows."""
-
-    code = "brake"
-    exit_code = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,53 +86,6 @@ def approved(work: Work, flow: Flow) -> int:
         select(state.c.paused).where(state.c.flow == flow.name)
     ).scalar()
     return int(load(paused).get("approved", 0)) if paused else 0
-
-
-def brake(work: Work, flow: Flow, gone: Sequence[Gone]) -> None:
-    """BrakeError if so many deletes need a person's word."""
-    settings = flow.settings.brake
-    if len(gone) <= settings.count:
-        return
-    total = count_links(work, flow)
-    limit = max(settings.count, int(settings.share * total), approved(work, flow))
-    if len(gone) > limit:
-        shown = ", ".join(g.external_id for g in gone[:5])
-        raise BrakeError(
-            "flow {flow!r}: {count} of {total} rows are gone from the source, more than the brake"
-            " allows ({limit}): {shown} …",
-            flow=flow.name,
-            count=len(gone),
-            total=total,
-            limit=limit,
-            shown=shown,
-            hint="Look at the source.  If they are to go, `hub flows resume` with --approve lets"
-            " them; nothing was deleted yet.",
-        )
-
-
-def brake_field(work: Work, flow: Flow, run: Run) -> None:
-    """BrakeError if the run changes one field in too large a share of the records.
-
-    Links are counted anew only when as many as were there last time would be too few.
-    """
-    settings, total = flow.settings.brake, run.links
-    most = max(run.changed.values(), default=0)
-    if most <= max(settings.count, int(settings.field_share * total)):
-        return
-    total = run.links = count_links(work, flow)
-    limit = max(settings.count, int(settings.field_share * total))
-    for name, count in sorted(run.changed.items()):
-        if count > limit and not approved(work, flow):
-            raise BrakeError(
-                "flow {flow!r}: the run would change {field!r} in more than {limit} of {total}"
-                " records",
-                flow=flow.name,
-                field=name,
-                limit=limit,
-                total=total,
-                hint="Look at the source.  If it is right, `hub flows resume` with --approve lets"
-                " it through.",
-            )
 
 
 def apply(work: Work, flow: Flow, gone: Sequence[Gone]) -> int:

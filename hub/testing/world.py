@@ -18,13 +18,13 @@ from sqlalchemy import select
 
 from hub import mapping
 from hub.connector import Connector
-from hub.jobs import runner, runs
+from hub.jobs import applying, planning, runner, runs
 from hub.jobs.work import Jobs
 from hub.model import ENTITIES
 from hub.seams import FaultPoint, Ids, no_fault
 from hub.settings import EngineSettings, FlowSettings
 from hub.store.session import Store
-from hub.sync import steward
+from hub.sync import plans, steward
 from hub.sync.flow import Env, Flow
 from hub.testing.clock import StillClock
 from hub.testing.memory import MemoryConnector, MemorySystem
@@ -84,9 +84,8 @@ class World:
     def flow(self, name: str, connection: str, document: str, **settings: Any) -> Flow:
         """A flow over a mapping given as YAML."""
         compiled = _compiled(document)
-        declared = FlowSettings(
-            connection=connection, mapping=name, name=name, **{"schedule": "manual", **settings}
-        )
+        given = {"mode": "live", "schedule": "manual", **settings}
+        declared = FlowSettings(connection=connection, mapping=name, name=name, **given)
         source_id = self._source(connection, declared.stream or compiled.stream)
         self.flows[name] = Flow(
             name,
@@ -130,7 +129,8 @@ class World:
             yield connector
 
     def jobs(self, owner: str = "worker") -> Jobs:
-        return Jobs(self.env, self._open, {}, owner, list(self.flows))
+        order = list(self.flows)
+        return Jobs(self.env, self._open, {}, owner, order, planner=planning.make)
 
     def sync(self, *flows: str, full: bool = False) -> dict[str, dict[str, Any]]:
         """Run these flows, or all, to their end; what each run counted, by flow."""
@@ -141,6 +141,14 @@ class World:
         }
         runner.finish_runs(self.jobs(), list(ids.values()))
         return {name: steward.run_json(env, run_id) for name, run_id in ids.items()}
+
+    def plan(self, *flows: str, full: bool = False) -> dict[str, Any]:
+        """What a sync of these flows, or of all, would do."""
+        names = list(flows or self.flows)
+        return plans.show(self.env, planning.make(self.jobs(), names, "manual", full))
+
+    def apply(self, plan_id: str) -> dict[str, Any]:
+        return applying.apply(self.jobs(), plan_id)
 
     # -- what there is
 

@@ -267,6 +267,9 @@ class FakeHub:
     def show(self, entity, key, at=None):
         return self._answer("show", RECORD, entity, key, *([at] if at else []))
 
+    def modes(self):
+        return {name: flow.mode for name, flow in self.settings.flows.items()}
+
     def resume(self, flow, *, approve=0):
         return self._answer("resume", None, flow, approve)
 

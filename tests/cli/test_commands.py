@@ -483,7 +483,7 @@ def test_the_real_hub_from_init_to_quarantine(tmp_path, capsys):
         shop.executemany("insert into customers values(?, ?, ?)", rows)
     (tmp_path / "config" / "hub.yaml").write_text(
         f"connections: {{shop: {{connector: sql, settings: {{url: 'sqlite:///{tmp_path}/shop.db'}}}}}}\n"
-        "flows: {customers: {connection: shop, mapping: shop/customer}}\n"
+        "flows: {customers: {connection: shop, mapping: shop/customer, mode: live}}\n"
     )
     (tmp_path / "mappings" / "shop").mkdir()
     (tmp_path / "mappings" / "shop" / "customer.yaml").write_text(

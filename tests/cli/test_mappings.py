@@ -16,7 +16,7 @@ connections:
       url: "sqlite:///{home}/erp.db"
       streams: {{customers: {{key: [id], cursor_column: changed}}}}
 flows:
-  customers: {{connection: erp, mapping: erp/customer, create: false}}
+  customers: {{connection: erp, mapping: erp/customer, mode: live, create: false}}
 """
 DOCUMENT = """\
 entity: customer

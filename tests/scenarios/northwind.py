@@ -190,9 +190,9 @@ connections:
             lines: {{table: OrderDetails, parent: {{OrderID: OrderID}}, key: [ProductID]}}
 {tryton}
 flows:
-  northwind-customers: {{connection: northwind, mapping: northwind/customer, create: false}}
-  northwind-suppliers: {{connection: northwind, mapping: northwind/supplier, direction: in}}
-  northwind-products: {{connection: northwind, mapping: northwind/product, create: false}}
-  northwind-orders: {{connection: northwind, mapping: northwind/sales_order, direction: in}}
+  northwind-customers: {{connection: northwind, mapping: northwind/customer, mode: live, create: false}}
+  northwind-suppliers: {{connection: northwind, mapping: northwind/supplier, mode: live, direction: in}}
+  northwind-products: {{connection: northwind, mapping: northwind/product, mode: live, create: false}}
+  northwind-orders: {{connection: northwind, mapping: northwind/sales_order, mode: live, direction: in}}
 {tryton_flows}
 """

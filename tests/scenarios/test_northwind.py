@@ -26,9 +26,9 @@ TRYTON = """\
       password: {{secret: "store:tryton_password"}}
 """
 TRYTON_FLOWS = """\
-  tryton-customers: {connection: tryton, mapping: tryton/customer}
-  tryton-products: {connection: tryton, mapping: tryton/product}
-  tryton-orders: {connection: tryton, mapping: tryton/sales_order}
+  tryton-customers: {connection: tryton, mapping: tryton/customer, mode: live}
+  tryton-products: {connection: tryton, mapping: tryton/product, mode: live}
+  tryton-orders: {connection: tryton, mapping: tryton/sales_order, mode: live}
 """
 
 

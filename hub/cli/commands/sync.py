@@ -25,6 +25,10 @@ EXIT_CODES = {
 }
 NO_FLOWS = _("No flows yet. Add one to config/hub.yaml; hub config docs says how.")
 GO_ON = _("→ When that is mended, go on: hub flows resume {flow}")
+OBSERVED = _(
+    "→ {flow} only observes: see hub plans show {plan}; let it act: hub flows promote {flow}"
+)
+PLANNED = _("→ What it would do: hub plans show {plan}; do exactly that: hub apply {plan}")
 COUNTED = (
     "created",
     "updated",
@@ -139,6 +143,8 @@ def _remarks(screen: Screen, run: Mapping[str, Any]) -> None:
         screen.trouble(f"{flow}: {message}", hint)
     if run["state"] == "paused":
         screen.note(GO_ON, flow=flow)
+    if run.get("plan"):
+        screen.note(OBSERVED, flow=flow, plan=run["plan"])
     if run.get("quarantined") or run.get("written", {}).get("rejected"):
         screen.note(_("→ See what was set aside: hub quarantine list --flow {flow}"), flow=flow)
     if run.get("conflicted"):
@@ -179,6 +185,8 @@ def _show_status(screen: Screen, found: Mapping[str, Any]) -> None:
             message = _("Flow {flow} is paused: {reason}")
             reason, hint = said(flow["paused_reason"], screen.language)
             screen.mark("warn", screen.text(message, flow=flow["flow"], reason=reason), hint)
+            if planned := flow["paused_reason"].get("plan"):
+                screen.note(PLANNED, plan=planned)
             screen.note(GO_ON, flow=flow["flow"])
     if records := found.get("records"):
         screen.table([_("Entity"), _("Records")], list(records.items()))
@@ -248,7 +256,14 @@ def _run_row(screen: Screen, run: Mapping[str, Any]) -> list[Any]:
 # ------------------------------------------------------------------------------------------ flows
 
 
-@click.group(cls=Group, help="The flows: list them, let a paused one go on.")
+MODES = {"observe": _("observes"), "live": _("live")}
+MODE_SET = {
+    "live": _("Flow {flow} is live: its next run acts."),
+    "observe": _("Flow {flow} only observes: its runs plan and change nothing."),
+}
+
+
+@click.group(cls=Group, help="The flows: list them, promote one, let a paused one go on.")
 def flows() -> None:
     pass
 
@@ -256,18 +271,20 @@ def flows() -> None:
 @flows.command("list", help="List the flows in the configuration.")
 @click.pass_obj
 def flows_list(state: State) -> Outcome:
-    from hub.settings import load_settings
-
     names = ("connection", "mapping", "direction", "policy", "schedule", "enabled")
-    declared = load_settings(state.home, state.overrides).flows.values()
-    found = [{"flow": f.name, **{n: getattr(f, n) for n in names}} for f in declared]
+    with state.hub() as hub:
+        modes, declared = hub.modes(), hub.settings.flows.values()
+    found = [
+        {"flow": f.name, **{n: getattr(f, n) for n in names}, "mode": modes[f.name]}
+        for f in declared
+    ]
 
     def show(screen: Screen) -> None:
         if not found:
             screen.line(NO_FLOWS)
             return
         titles = [_("Flow"), _("Connection"), _("Mapping"), _("Direction"), _("Policy")]
-        titles += [_("Schedule"), _("Enabled")]
+        titles += [_("Schedule"), _("Enabled"), _("Mode")]
         screen.table(titles, [_in_words(screen, f) for f in found])
 
     return Outcome(found, show)
@@ -275,7 +292,24 @@ def flows_list(state: State) -> Outcome:
 
 def _in_words(screen: Screen, flow: Mapping[str, Any]) -> list[Any]:
     direction = translate(DIRECTIONS[flow["direction"]], screen.language)
-    return list({**flow, "direction": direction}.values())
+    mode = translate(MODES[flow["mode"]], screen.language)
+    return list({**flow, "direction": direction, "mode": mode}.values())
+
+
+@flows.command(help="Let a FLOW that only observes act, from its next run on.")
+@click.argument("flow")
+@option("--back", is_flag=True, help="The other way: let it only observe again.")
+@click.pass_obj
+def promote(state: State, flow: str, back: bool) -> Outcome:
+    mode = "observe" if back else "live"
+    with state.hub() as hub:
+        hub.promote(flow, mode)
+        mode = hub.modes()[flow]
+
+    def show(screen: Screen) -> None:
+        screen.mark("ok", screen.text(MODE_SET[mode], flow=flow))
+
+    return Outcome({"flow": flow, "mode": mode}, show)
 
 
 @flows.command(help="Let a paused FLOW go on with its next run.")

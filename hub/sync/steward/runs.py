@@ -27,7 +27,7 @@ def run_list(env: Env, flow: str | None, limit: int) -> list[dict[str, Any]]:
 def run_view(env: Env, row: Row[Any]) -> dict[str, Any]:
     counts = orjson.loads(row.counts)
     written = counts.pop("written", {})
-    for internal in ("changed", "total"):
+    for internal in ("changed", "sent", "total"):
         counts.pop(internal, None)
     flow = env.flows.get(row.flow)
     return {
