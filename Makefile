@@ -27,7 +27,7 @@ locale: .venv/.made          ## collect messages, merge them into the catalogue,
 
 .venv/.made: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,conformance]'
 	touch $@
 
 clean:

@@ -7,16 +7,17 @@ does not have is absent; None is null.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from hub.errors import ConfigError, fill
+from hub.errors import ConfigError, ProtocolError, fill
 
 Row = Mapping[str, Any]
 Cursor = Mapping[str, Any]
@@ -286,6 +287,32 @@ class WriteResult:
         return cls(key, "gone")
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a system pushed, as it came: signatures are over the raw `body`.  Header names are lower case."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a verified delivery says of one stream.
+
+    `key`: the system's name of the delivery, the same when it is repeated.  `rows`: whole rows;
+    `changed`: ids to fetch, of systems that send no more; `deleted`: ids that are gone.
+    `at`: when it happened there: deliveries come in any order.
+    """
+
+    stream: str
+    key: str
+    rows: Sequence[Row] = ()
+    changed: Sequence[str] = ()
+    deleted: Sequence[str] = ()
+    at: datetime | None = None
+
+
 class Connector(ABC):
     """One kind of system.  `Connector(config)` takes settings that are already loaded, or raw ones.
 
@@ -347,6 +374,14 @@ class Connector(ABC):
         Without it the engine reads a row again before it changes it.
         """
         return None
+
+    def receive(self, delivery: Delivery) -> Iterator[Pushed]:
+        """What a system that pushes has sent, once its signature holds; AuthError if it does not."""
+        raise ConfigError("{connector}: this system pushes no changes", connector=self.name)
+
+    def acknowledge(self, delivery: Delivery) -> bytes:
+        """The body to answer a delivery with, once what it says is safe."""
+        return b"success"
 
 
 # --------------------------------------------------------------------------------------- helpers
@@ -411,6 +446,30 @@ def split_key(external_id: str) -> list[str]:
         else:
             part += c
     return [*parts, part]
+
+
+def keyset(
+    ask: Callable[[Any, Any], Sequence[T]], rank: Callable[[T], tuple[Any, Any]], begin: Any
+) -> Iterator[list[T]]:
+    """All rows in the order of (moment, id), in parts, each asked for by where the last one ended.
+
+    `ask(moment, id)` gives the first rows behind that place; `ask(begin, None)` the first from that
+    moment on.  `rank` gives moment and id of a row.  Rows that move while they are read come again
+    and hide no other.  Only an empty part is the end: a short one may have been cut.
+    """
+    moment, last = begin, None
+    while rows := list(ask(moment, last)):
+        place = rank(rows[-1])
+        moments = [moment, *(rank(row)[0] for row in rows)]
+        known = [m for m in moments if m is not None]
+        if place == (moment, last) or any(a > b for a, b in pairwise(known)):
+            raise ProtocolError(
+                "the rows behind {place!r} are not in the order that was asked for: {found!r}",
+                place=str((moment, last)),
+                found=str(place),
+            )
+        yield rows
+        moment, last = place
 
 
 def batches(things: Iterable[T], size: int) -> Iterator[list[T]]:

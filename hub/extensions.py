@@ -45,8 +45,12 @@ def connector_names() -> list[str]:
 
 
 def manifest(name: str) -> dict[str, Any]:
-    """The connector's `connector.yaml`: title, versions, quality list."""
-    text = resources.files(f"hub.connectors.{name}").joinpath("connector.yaml").read_text("utf-8")
+    """The connector's `connector.yaml`: title, versions, limits, quality list; {} where it has none."""
+    try:
+        folder = resources.files(connector_class(name).__module__)
+        text = folder.joinpath("connector.yaml").read_text("utf-8")
+    except (FileNotFoundError, TypeError):
+        return {}
     return dict(yaml.safe_load(text))
 
 

@@ -291,8 +291,20 @@ class Auth:
     def params(self) -> dict[str, str]:
         return {}
 
+    def fields(self) -> dict[str, Any]:
+        """What goes to the top of a JSON body, for systems that look for their token there."""
+        return {}
+
+    def sign(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """Headers that depend on the call itself."""
+        return {}
+
+    def refused(self, response: "Response") -> bool:
+        """Whether the answer says that the token or session is over; some say so in a 200."""
+        return response.status == 401
+
     def renew(self, refused: Mapping[str, str]) -> bool:
-        """After a 401 to a call with these headers: True if signing again may help."""
+        """After a refusal of a call with these headers: True if signing again may help."""
         return False
 
     @property
@@ -348,33 +360,66 @@ class ApiKeyQuery(Auth):
         return (self._secret,)
 
 
-class ClientCredentials(Auth):
-    """OAuth 2 client credentials; one token for all threads, renewed before it expires."""
+class TokenAuth(Auth):
+    """A token that all threads share, renewed before it expires and once after a refusal.
+
+    A subclass says how it is got (`issue`) and, if not as a bearer token, where it goes.
+    """
 
     EARLY = timedelta(seconds=60)
-    LIFETIME = 3600  # seconds, where the server does not say
+    LIFETIME = 3600.0  # seconds, where the server does not say
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._token, self._expires = "", 0.0
+
+    def issue(self, client: "RestClient") -> tuple[str, float]:
+        """A new token, and for how many seconds it is good."""
+        raise NotImplementedError
+
+    def token(self, client: "RestClient") -> str:
+        with self._lock:
+            if not self._token or client.clock.monotonic() >= self._expires:
+                self._token, lifetime = self.issue(client)
+                early = min(self.EARLY.total_seconds(), lifetime / 10)
+                self._expires = client.clock.monotonic() + lifetime - early
+            return self._token
+
+    def headers(self, client: "RestClient") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(client)}"}
+
+    def renew(self, refused: Mapping[str, str]) -> bool:
+        with self._lock:
+            # a token that is not in the headers cannot be told from one that another renewed
+            if not refused or any(self._token in value for value in refused.values()):
+                self._token = ""
+        return True
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self._token,)
+
+
+def lifetime(said: Any, default: float) -> float:
+    """Seconds that a token is good for, as the server said; the default for what is no such number."""
+    try:
+        seconds = float(said)
+    except (TypeError, ValueError, OverflowError):
+        return default
+    return seconds if 0 < seconds < 10**9 else default
+
+
+class ClientCredentials(TokenAuth):
+    """OAuth 2 client credentials."""
 
     def __init__(
         self, token_url: str, client_id: str, client_secret: SecretText | str, *, scope: str = ""
     ) -> None:
+        super().__init__()
         self._token_url, self._client_id, self._scope = token_url, client_id, scope
         self._client_secret = _reveal(client_secret)
-        self._lock = threading.Lock()
-        self._token, self._expires = "", 0.0
 
-    def headers(self, client: "RestClient") -> dict[str, str]:
-        with self._lock:
-            if not self._token or client.clock.monotonic() >= self._expires:
-                self._fetch(client)
-            return {"Authorization": f"Bearer {self._token}"}
-
-    def renew(self, refused: Mapping[str, str]) -> bool:
-        with self._lock:
-            if refused.get("Authorization") == f"Bearer {self._token}":  # else another was quicker
-                self._token = ""
-        return True
-
-    def _fetch(self, client: "RestClient") -> None:
+    def issue(self, client: "RestClient") -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "scope": self._scope}
         basic = BasicAuth(quote(self._client_id), quote(self._client_secret, safe=""))
         try:
@@ -385,11 +430,8 @@ class ClientCredentials(Auth):
             raise AuthError("{cause}", cause=str(e)) from e
         match answer:
             case {"access_token": str(token)}:
-                lifetime = float(answer.get("expires_in") or self.LIFETIME)
-                early = min(self.EARLY.total_seconds(), lifetime / 10)
-                self._token, self._expires = token, client.clock.monotonic() + lifetime - early
-            case _:
-                raise AuthError("{url}: no access token in the answer", url=_bare(self._token_url))
+                return token, lifetime(answer.get("expires_in"), self.LIFETIME)
+        raise AuthError("{url}: no access token in the answer", url=_bare(self._token_url))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -608,7 +650,7 @@ class RestClient:
         call = _Call(self._ends(options), self.clock)
         signed = self.auth.headers(self)
         response = self._send(call, method, url, signed, options)
-        if response.status == 401 and self.auth.renew(signed):  # a 401 has not acted
+        if self.auth.refused(response) and self.auth.renew(signed):  # a refusal has not acted
             response = self._send(call, method, url, self.auth.headers(self), options)
         error = None
         if response.status not in options.get("accept", ()):
@@ -653,12 +695,16 @@ class RestClient:
         headers = {**options.get("headers", {}), **signed}
         body: bytes | str | None = options.get("body")
         if "json" in options:
-            body = dumps(options["json"], decimals=self._decimals).encode()
+            fields = self.auth.fields()
+            content = {**options["json"], **fields} if fields else options["json"]
+            body = dumps(content, decimals=self._decimals).encode()
             headers.setdefault("Content-Type", "application/json")
         elif "form" in options:
             body = urlencode(options["form"])
             headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         url = _with_query(_with_query(url, options.get("params", {})), self.auth.params())
+        raw = body.encode() if isinstance(body, str) else body or b""
+        headers |= self.auth.sign(method, url, raw)
         return self._session.prepare_request(
             requests.Request(method, url, headers=headers, data=body)
         )

@@ -8,6 +8,7 @@ import click
 from hub.cli.base import Group, Outcome, State
 from hub.cli.screen import Screen
 from hub.errors import HubError, NotFoundError
+from hub.extensions import manifest
 from hub.i18n import _, render, render_hint
 
 
@@ -55,6 +56,8 @@ def check(state: State, names: tuple[str, ...]) -> Outcome:
         for one in found:
             mark = "ok" if one["ok"] else "fail"
             screen.mark(mark, f"{one['connection']}: {one['message']}", one["hint"])
+            for limit in one["limits"]:
+                screen.line(f"    {limit}")
 
     code = next((one["exit_code"] for one in found if not one["ok"]), 0)
     return Outcome(found, show, code)
@@ -66,9 +69,16 @@ def _checked(hub: Any, name: str, language: str) -> dict[str, Any]:
     except HubError as e:
         message, hint = render(e, language), render_hint(e, language)
         bad = {"ok": False, "code": e.code, "exit_code": e.exit_code}
-        return {"connection": name, "message": message, "hint": hint, **bad}
+        return {"connection": name, "message": message, "hint": hint, "limits": [], **bad}
     good = {"ok": True, "code": "", "exit_code": 0}
-    return {"connection": name, "message": said, "hint": "", **good}
+    limits = _limits(hub, name, language)
+    return {"connection": name, "message": said, "hint": "", "limits": limits, **good}
+
+
+def _limits(hub: Any, name: str, language: str) -> list[str]:
+    """What is not possible with the system, as its `connector.yaml` says."""
+    said = manifest(hub.settings.connections[name].connector).get("limits", [])
+    return [str(limit.get(language) or limit["en"]) for limit in said]
 
 
 @connections.command(help="Show the streams of the system NAME, or the columns of one STREAM.")
@@ -78,8 +88,10 @@ def _checked(hub: Any, name: str, language: str) -> dict[str, Any]:
 def discover(state: State, name: str, stream: str | None) -> Outcome:
     with state.hub() as hub:
         streams = list(hub.discover(name))
+        limits = _limits(hub, name, state.language)
     if stream is None:
-        return Outcome([_stream(s) for s in streams], lambda screen: _streams(screen, streams))
+        shown = [_stream(s) for s in streams]
+        return Outcome(shown, lambda screen: _streams(screen, streams, limits))
     found = next((s for s in streams if s.name == stream), None)
     if found is None:
         raise NotFoundError(
@@ -102,7 +114,7 @@ def _stream(stream: Any) -> dict[str, Any]:
     }
 
 
-def _streams(screen: Screen, streams: list[Any]) -> None:
+def _streams(screen: Screen, streams: list[Any], limits: list[str]) -> None:
     titles = [_("Stream"), _("Label"), _("Key"), _("Changed by"), _("Columns"), _("Writable")]
     screen.table(
         titles,
@@ -111,6 +123,8 @@ def _streams(screen: Screen, streams: list[Any]) -> None:
             for s in streams
         ],
     )
+    for limit in limits:
+        screen.line(limit)
 
 
 def _columns(screen: Screen, stream: Any) -> None:
