@@ -36,9 +36,8 @@ class Kind:
             raise ConfigError(
                 "kingdee_k3cloud: setting 'forms': {kind!r} is no kind of column",
                 kind=text,
-                hint="Kinds: "
-                + ", ".join(sorted(KINDS))
-                + "; ref:<form>, and ! for computed ones.",
+                hint="Kinds: {known}; ref:<form>, and ! for computed ones.",
+                known=", ".join(sorted(KINDS)),
             )
         return cls(name, target, text.endswith("!"))
 
