@@ -586,7 +586,8 @@ class RestClient:
     """A session with one origin.  Paths are relative to `base_url`; absolute links must stay there.
 
     `timeout` is for the whole call, connecting and reading included (looking up the host name is
-    the system's).  `classify` turns an answer into the error to raise, or None.
+    the system's).  `per_second`: calls are spread so that there are no more; 0: no limit.
+    `classify` turns an answer into the error to raise, or None.
     """
 
     def __init__(
@@ -602,12 +603,15 @@ class RestClient:
         headers: Mapping[str, str] | None = None,
         decimals: Decimals = "number",
         ca_file: str = "",
+        per_second: float = 0,
     ) -> None:
         self.base_url = base_url.rstrip("/") + "/"
         self.auth = auth or Auth()
         self.clock = clock or SystemClock()
         self._classify, self._timeout, self._max_bytes = classify, timeout, max_bytes
         self._decimals = decimals
+        self._gap, self._next = 1 / per_second if per_second else 0.0, 0.0
+        self._turn = threading.Lock()
         self._session = requests.Session()
         self._session.auth = lambda request: request  # otherwise ~/.netrc would sign our calls
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -647,6 +651,7 @@ class RestClient:
     def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """The answer, complete and within bounds; what is not a success is raised."""
         url = self._resolve(path)
+        self._take_turn()
         call = _Call(self._ends(options), self.clock)
         signed = self.auth.headers(self)
         response = self._send(call, method, url, signed, options)
@@ -658,6 +663,14 @@ class RestClient:
         if error:
             raise error
         return response
+
+    def _take_turn(self) -> None:
+        """Wait until the next call is due, where a rate is to be kept."""
+        if self._gap:
+            with self._turn:
+                due = max(self._next, self.clock.monotonic())
+                self._next = due + self._gap
+            self.clock.sleep(timedelta(seconds=due - self.clock.monotonic()))
 
     def _ends(self, options: Options) -> float:
         timeout = options.get("timeout", self._timeout)

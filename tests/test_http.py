@@ -36,10 +36,13 @@ from hub.http import (
     HeaderAuth,
     Response,
     RestClient,
+    TokenAuth,
     dumps,
+    lifetime,
     loads,
     retry_after,
 )
+from hub.testing.clock import StillClock
 from hub.testing.fault_proxy import (
     FaultProxy,
     cut,
@@ -655,3 +658,72 @@ def tls(tmp_path_factory):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, secret)
     return context, str(chain)
+
+
+# ------------------------------------------------------------------- what connectors build on
+
+
+class Soft(TokenAuth):
+    """A system that takes its token in the body, and says in a 200 that it is over."""
+
+    def __init__(self):
+        super().__init__()
+        self.issued = 0
+
+    def issue(self, client):
+        self.issued += 1
+        return f"token-{self.issued}", 7200
+
+    def headers(self, client):
+        self.token(client)
+        return {}
+
+    def fields(self):
+        return {"token": self._token}
+
+    def sign(self, method, url, body):
+        return {"X-Signed": f"{method} {len(body)}"}
+
+    def refused(self, response):
+        return b"expired" in response.content
+
+
+def test_a_token_that_a_200_says_is_over_is_renewed_once():
+    with FaultProxy() as proxy:
+        proxy.next(reply(200, b'{"code": "expired"}'), reply(200, b'{"code": "ok"}'))
+        proxy.next(*[reply(200, b'{"code": "expired"}')] * 2)
+        auth = Soft()
+        with RestClient(proxy.url, auth=auth) as client:
+            assert client.post("x", json={"a": 1}).json() == {"code": "ok"}
+            assert client.post("x", json={"a": 1}).json() == {"code": "expired"}
+
+    assert auth.issued == 3
+    assert proxy.received[1].endswith(b'{"a":1,"token":"token-2"}')
+    assert b"X-Signed: POST 25" in proxy.received[1]
+
+
+def test_a_token_is_renewed_before_it_expires():
+    clock, auth = StillClock(), Soft()
+    with FaultProxy() as proxy, RestClient(proxy.url, auth=auth, clock=clock) as client:
+        client.get("x")
+        clock.sleep(timedelta(seconds=7100))
+        client.get("x")
+        clock.sleep(timedelta(seconds=100))
+        client.get("x")
+
+    assert auth.issued == 2
+
+
+@pytest.mark.parametrize("said", [None, "x", -1, 0, 10**12, "NaN", []])
+def test_a_lifetime_that_is_none_is_the_usual_one(said):
+    assert lifetime(said, 3600.0) == 3600.0
+
+
+def test_calls_are_spread_to_the_rate_that_is_allowed():
+    clock = StillClock()
+    with FaultProxy() as proxy, RestClient(proxy.url, clock=clock, per_second=4) as client:
+        begun = clock.monotonic()
+        for _ in range(5):
+            client.get("x")
+
+    assert clock.monotonic() - begun == pytest.approx(1.0, abs=0.1)
