@@ -1,5 +1,6 @@
 """How far two records agree, trait by trait.  Level 0 is full agreement, the last is none."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from rapidfuzz.distance import OSA, JaroWinkler, Levenshtein
@@ -28,6 +29,8 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
     "text": (SAME, CLOSE, SIMILAR, DIFFERENT),
 }
 """The levels of every kind of trait, best first."""
+
+_digit = re.compile("[0-9]").search
 
 CLOSE_NAME, SIMILAR_NAME = 0.92, 0.75
 SAME_WORD = 0.84
@@ -111,7 +114,7 @@ def _street(a: str, b: str) -> int:
 
 def _contains(whole: str, part: str) -> bool:
     """An address that says more than the other, house number included, is still that one."""
-    if not any(c.isdigit() for c in part):
+    if len(part) >= len(whole) or not _digit(part):
         return False
     if has_han(part):
         return len(part) > SHORT_CODE and part in whole

@@ -45,7 +45,8 @@ def features(entity: Entity, values: Record) -> dict[str, tuple[str, ...]]:
     found = {}
     for trait in entity.traits:
         normal = NORMAL[trait.kind]
-        texts = (t for path in trait.paths for t in normal(path, _at(values, path), values))
+        paths = [p for p in trait.paths if p.partition(".")[0] in values]
+        texts = (t for path in paths for t in normal(path, _at(values, path), values))
         distinct = tuple(dict.fromkeys(t for t in texts if t))[:MAX_VALUES]
         if distinct:
             found[trait.name] = distinct

@@ -131,6 +131,12 @@ class Env:
         return None
 
     @contextmanager
+    def reading(self) -> Iterator["Work"]:
+        """A read transaction in the shape of a write one, for steps that only look."""
+        with self.store.read() as connection:
+            yield Work(connection, self.store, self.ids, self.clock.now(), "hub", None, ())
+
+    @contextmanager
     def work(self, name: str, origin: str, run_id: str | None = None) -> Iterator["Work"]:
         """A write transaction; all of it happens or none."""
         with self.store.write(name) as connection:

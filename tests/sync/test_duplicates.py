@@ -1,12 +1,14 @@
 """Records that look alike: found as rows come in, by a scan, explained, decided, remembered."""
 
+from datetime import timedelta
+
 import pytest
 
 from hub.errors import HubError
 from hub.model import ENTITIES
-from hub.settings import Likeness
+from hub.settings import Deletes, Likeness
 from hub.store import records
-from hub.sync import duplicates, steward
+from hub.sync import duplicates, leases, steward
 from hub.testing.world import CUSTOMER
 
 CODED = CUSTOMER + "match: [[code]]\n"
@@ -315,6 +317,40 @@ def test_weights_are_learnt_from_the_hubs_own_records(pair):
 
     assert learnt["learnt"]["pairs"] > 0 and learnt["weights"]["city"]["same"] != 3.25
     assert again["weights"]["city"]["same"] == 3.25 and again["learnt"] == {}
+
+
+def test_a_pair_of_which_one_was_deleted_waits_for_nobody(pair):
+    world, erp, _ = pair
+    world.flow("erp-customers", "erp", CODED, deletes=Deletes(inbound="delete"))
+    for code in ("C1", "C2"):
+        erp.put("customers", {"code": code, **ADA})
+    world.sync()
+    steward.duplicates_scan(world.env, ENTITY, lambda event: None)
+    (found,) = queue(world)
+    erp.remove("customers", "1")
+
+    world.sync(full=True)
+
+    assert queue(world) == [] and steward.duplicates_next(world.env) is None
+    with pytest.raises(HubError, match="was deleted"):
+        steward.duplicates_show(world.env, found["id"])
+    duplicates.catch_up(world.env, ENTITIES["party"])
+    assert len(world.rows("match_feature")) == 1
+
+
+def test_a_merge_waits_for_a_worker_to_finish(pair):
+    world, erp, _ = pair
+    for code in ("C1", "C2"):
+        erp.put("customers", {"code": code, **ADA})
+    world.sync()
+    with world.store.write() as c:  # of a worker that died: it runs out after seven seconds
+        leases.acquire(
+            c, world.store, 1, owner="w", now=world.clock.now(), length=timedelta(seconds=7)
+        )
+
+    done = steward.merge(world.env, ENTITY, ("C1", "C2"), by="user:ann")
+
+    assert parties(world)[done["loser"]].merged_into == done["survivor"]
 
 
 def test_entities_without_traits_say_so(world):

@@ -328,6 +328,23 @@ def test_a_create_whose_outcome_is_unknown_has_to_be_settled_first(shop):
         merge(shop.world, one, other)
 
 
+@pytest.mark.parametrize("point", ["merge:before-commit", "unmerge:before-commit"])
+def test_a_crash_in_the_middle_leaves_all_as_it_was(shop, point):
+    one, other = two_adas(shop)
+    done = merge(shop.world, one, other) if point.startswith("un") else None
+    before = picture(shop.world)
+
+    def crash(name):
+        if name == point:
+            raise ConnectionError("the power went")
+
+    shop.world.fault = crash
+    with pytest.raises(ConnectionError):
+        unmerge(shop.world, done) if done else merge(shop.world, one, other)
+
+    assert picture(shop.world) == before
+
+
 def test_the_journal_says_what_was_merged_and_folds_to_the_records(shop):
     one, other = two_adas(shop)
     done = merge(shop.world, one, other)

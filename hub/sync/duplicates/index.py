@@ -8,18 +8,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from hub import matching
 from hub.entity import Entity
 from hub.matching import Features, Weights
 from hub.store import bulk, records
 from hub.store.records import chunks
+from hub.store.session import Store
 from hub.store.types import dump, load
 from hub.sync.flow import Env, Work
 
 Progress = Callable[[Mapping[str, Any]], None]
-PORTION = 2000
+PORTION = 1000
 LATE = 2000
 """On PostgreSQL a transaction may commit a journal row behind a later one: so far back is looked."""
 MAX_BLOCK = 100
@@ -135,11 +136,11 @@ def known(work: Work, record_ids: Collection[str]) -> dict[str, Known]:
     return found
 
 
-def weights_of(work: Work, entity: Entity) -> Weights:
+def weights_of(connection: Connection, store: Store, entity: Entity) -> Weights:
     """The weights learnt for this entity, or the default ones."""
-    table = work.store.metadata.tables["match_state"]
+    table = store.metadata.tables["match_state"]
     query = select(table.c.weights).where(table.c.entity == entity.name)
-    stored = work.connection.execute(query).scalar()
+    stored = connection.execute(query).scalar()
     if not stored:
         return matching.default_weights(entity)
     return Weights.from_json(entity, load(stored))

@@ -25,11 +25,12 @@ SAMPLE = 5_000
 def learn(env: Env, entity: Entity, progress: Progress) -> Weights:
     """Learn the weights of the stored *entity*, keep them, and give them back."""
     index.catch_up(env, entity, progress)
-    with env.work("learn", "hub") as work:
+    with env.reading() as work:
         evidence = gather(env, work, entity, progress)
-        weights = matching.train(entity, evidence)
+    weights = matching.train(entity, evidence)
+    with env.work("learn", "hub") as work:
         index.save_weights(work, entity, weights)
-        return weights
+    return weights
 
 
 def gather(env: Env, work: Work, entity: Entity, progress: Progress) -> Evidence:

@@ -78,7 +78,7 @@ def _stored_values(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _weights(work: Work, flow: Flow, entity: Entity) -> Weights:
     """With the flow's own thresholds, where it has any."""
-    learnt, own = index.weights_of(work, entity), flow.settings.duplicates
+    learnt, own = index.weights_of(work.connection, work.store, entity), flow.settings.duplicates
     auto = learnt.auto if own.auto is None else own.auto
     review = learnt.review if own.review is None else own.review
     return Weights(learnt.by_trait, auto, min(review, auto), learnt.learnt)

@@ -31,23 +31,25 @@ class Scanned:
 def scan(env: Env, entity: Entity, progress: Progress) -> Scanned:
     """Raise every pair of records of the stored *entity* that a person should see.
 
-    Each portion of blocks is a transaction of its own; a scan that was cut short is done again.
+    Nothing is locked while records are compared; a scan that was cut short is done again.
     """
     index.catch_up(env, entity, progress)
     done = Scanned()
-    with env.store.read() as connection:
-        table = env.store.metadata.tables["match_feature"]
+    with env.reading() as work:
+        table = work.store.metadata.tables["match_feature"]
         query = select(func.count()).where(table.c.entity == entity.name)
-        done.records = connection.execute(query).scalar_one()
+        done.records = work.connection.execute(query).scalar_one()
     after: int | None = None
     while True:
-        with env.work("scan", "hub") as work:
+        with env.reading() as work:
             blocks, after = portion(work, entity, after)
             found = _likely(work, entity, blocks, done)
             known = states(work, entity.name, {i for pair in found for i in pair})
-            new = {pair: score for pair, score in found.items() if pair not in known}
-            done.likely += len(found)
-            done.raised += save_pairs(work, entity, new)
+        new = {pair: score for pair, score in found.items() if pair not in known}
+        done.likely += len(found)
+        if new:
+            with env.work("scan", "hub") as work:
+                done.raised += save_pairs(work, entity, new)
         share = _share(after, done.records)
         progress({"flow": entity.name, "phase": "scan", "done": share, "total": done.records})
         if after is None:
@@ -86,7 +88,7 @@ def portion(work: Work, entity: Entity, after: int | None) -> tuple[Blocks, int 
 
 def _likely(work: Work, entity: Entity, blocks: Blocks, done: Scanned) -> dict[Pair, Score]:
     known = index.known(work, {i for _, ids in blocks for i in ids})
-    weights = index.weights_of(work, entity)
+    weights = index.weights_of(work.connection, work.store, entity)
     found: dict[Pair, Score] = {}
     for one, other in matching.pairs_in(blocks, {i: k.keys for i, k in known.items()}):
         done.compared += 1

@@ -1,27 +1,32 @@
 """Duplicates as a person sees them: two records side by side, what speaks for one thing, and verdicts."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, func, select
 
 from hub import matching
 from hub.entity import Entity
-from hub.errors import HubError, NotFoundError
+from hub.errors import BusyError, HubError, NotFoundError
 from hub.matching import Score
 from hub.store import records
 from hub.store.records import Record
 from hub.store.types import load
 from hub.sync import duplicates
 from hub.sync.duplicates.index import Progress
-from hub.sync.flow import Env, Work
+from hub.sync.flow import Env
 from hub.sync.identity import merge_records, unmerge_records
 from hub.sync.identity.survival import Choice, Side
 from hub.sync.redirects import live_ids
 from hub.sync.steward.record import find_id, merges_of
 
 STATES = ("open", "later", "distinct", "merged")
-ORDER = {"open": 0, "later": 1}
+ORDER = ("open", "later")
+TRIES = 20
+BETWEEN_TRIES = timedelta(seconds=0.5)
+T = TypeVar("T")
 
 
 # ------------------------------------------------------------------------------------------- queue
@@ -31,27 +36,25 @@ def duplicates_list(
     env: Env, entity: Entity | None, state: str, limit: int
 ) -> list[dict[str, Any]]:
     """Pairs in this state, the likeliest first."""
+    with env.store.read() as connection:
+        return [
+            {**_pair_json(row), "left": _named(env, left), "right": _named(env, right)}
+            for row, (left, right) in islice(_pairs(env, connection, entity, state), limit)
+        ]
+
+
+def _pairs(
+    env: Env, connection: Connection, entity: Entity | None, state: str
+) -> Iterator[tuple[Row[Any], tuple[Record, Record]]]:
+    """Pairs of which no record was deleted since."""
     table = env.store.metadata.tables["match_candidate"]
-    query = (
-        select(table)
-        .where(table.c.state == state)
-        .order_by(table.c.score.desc(), table.c.id)
-        .limit(limit)
-    )
+    query = select(table).where(table.c.state == state).order_by(table.c.score.desc(), table.c.id)
     if entity is not None:
         query = query.where(table.c.entity == entity.stored)
-    with env.store.read() as connection:
-        rows = connection.execute(query).all()
-        return [_listed(env, connection, row) for row in rows]
-
-
-def _listed(env: Env, connection: Connection, row: Row[Any]) -> dict[str, Any]:
-    pair = _sides(env, connection, row)
-    return {
-        **_pair_json(row),
-        "left": _named(env, pair[0]),
-        "right": _named(env, pair[1]),
-    }
+    for row in connection.execute(query.execution_options(yield_per=100)):
+        sides = _sides(env, connection, row)
+        if sides is not None:
+            yield row, sides
 
 
 def _pair_json(row: Row[Any]) -> dict[str, Any]:
@@ -105,19 +108,27 @@ def duplicates_show(env: Env, id_: str) -> dict[str, Any]:
             raise NotFoundError(
                 "there is no match candidate {id!r}", id=id_, hint="See `hub duplicates list`."
             )
-        left, right = _sides(env, connection, row)
+        pair = _sides(env, connection, row)
+        if pair is None:
+            raise NotFoundError(
+                "a record of the pair {id!r} was deleted", id=id_, hint="See `hub duplicates list`."
+            )
         return {
             **_pair_json(row),
-            **compared(env, connection, left, right),
+            **compared(env, connection, *pair),
             "explanation": load(row.explanation),
         }
 
 
-def _sides(env: Env, connection: Connection, row: Row[Any]) -> tuple[Record, Record]:
-    """The two records as they stand for now: one and the same, if they were merged."""
+def _sides(env: Env, connection: Connection, row: Row[Any]) -> tuple[Record, Record] | None:
+    """The two records as they stand for now: one and the same, if they were merged; None when one
+    of them was deleted."""
     ids = live_ids(connection, env.store, row.entity, [row.left_id, row.right_id])
     found = records.load(connection, env.store, row.entity, set(ids.values()))
-    return found[ids[row.left_id]], found[ids[row.right_id]]
+    left, right = found.get(ids[row.left_id]), found.get(ids[row.right_id])
+    if left is None or right is None or left.deleted_at or right.deleted_at:
+        return None
+    return left, right
 
 
 def compared(env: Env, connection: Connection, left: Record, right: Record) -> dict[str, Any]:
@@ -203,15 +214,12 @@ def merge(
     if choices and not kept:
         kept = one
     named = {pair[0]: one, pair[1]: other, one: one, other: other}
-    done = merge_records(
+    chosen = _choices(entity, choices or {}, named, kept)
+    done = _patiently(
         env,
-        entity,
-        one,
-        other,
-        by=by,
-        keep=kept,
-        choices=_choices(entity, choices or {}, named, kept),
-        anyway=anyway,
+        lambda: merge_records(
+            env, entity, one, other, by=by, keep=kept, choices=chosen, anyway=anyway
+        ),
     )
     return {
         "merge": done.merge_id,
@@ -223,6 +231,16 @@ def merge(
         "links": len([k for k in done.links if k["record_id"] == done.loser]),
         "references": done.references,
     }
+
+
+def _patiently(env: Env, act: Callable[[], T]) -> T:
+    """Do it as soon as no worker is in the middle of reading or writing such records."""
+    for _ in range(TRIES):
+        try:
+            return act()
+        except BusyError:
+            env.clock.sleep(BETWEEN_TRIES)
+    return act()
 
 
 def _live(env: Env, connection: Connection, entity: Entity, key: str) -> str:
@@ -253,7 +271,7 @@ def unmerge(env: Env, entity: Entity, key: str, *, by: str, edits: Any = "auto")
     """Take back the merge that ended the record with this code or id, or the last one into it."""
     with env.store.read() as connection:
         merge_id = _merge_of(env, connection, entity, key)
-    done = unmerge_records(env, merge_id, by=by, edits=edits)
+    done = _patiently(env, lambda: unmerge_records(env, merge_id, by=by, edits=edits))
     return {
         "merge": done.merge_id,
         "entity": entity.name,
@@ -352,8 +370,7 @@ def explain_pair(env: Env, entity: Entity, pair: tuple[str, str]) -> dict[str, A
 
 
 def _score(env: Env, connection: Connection, stored: Entity, left: Record, right: Record) -> Score:
-    work = Work(connection, env.store, env.ids, env.clock.now(), "hub", None, ())
-    weights = duplicates.weights_of(work, stored)
+    weights = duplicates.weights_of(connection, env.store, stored)
     ours, theirs = (matching.features(stored, r.values) for r in (left, right))
     return matching.score(stored, weights, ours, theirs)
 
