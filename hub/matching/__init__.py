@@ -13,7 +13,7 @@ how often records of one thing agree so far and u how often others do.  A missin
 from hub.matching.blocking import keys, pairs_in
 from hub.matching.compare import LEVELS, Levels, compare, similarity
 from hub.matching.normalise import Features, features
-from hub.matching.score import Part, Score, Weights, default_weights, score
+from hub.matching.score import Part, Score, Weights, default_weights, likely, score
 from hub.matching.train import Evidence, train
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "default_weights",
     "features",
     "keys",
+    "likely",
     "pairs_in",
     "score",
     "similarity",

@@ -120,8 +120,16 @@ class Score:
         }
 
 
+def likely(entity: Entity, weights: Weights, ours: Features, theirs: Features) -> Score | None:
+    """The score of two records that a person should see; None for the many that come to nothing."""
+    levels = compare(entity, ours, theirs)
+    if total(entity, weights, levels) < weights.review:
+        return None
+    found = _explained(entity, weights, levels, ours, theirs)
+    return None if found.vetoes else found
+
+
 def total(entity: Entity, weights: Weights, levels: Levels) -> float:
-    """The score alone: for the many pairs that come to nothing."""
     by_trait = weights.by_trait
     return sum(
         by_trait[trait.name][level]
@@ -132,7 +140,12 @@ def total(entity: Entity, weights: Weights, levels: Levels) -> float:
 
 def score(entity: Entity, weights: Weights, ours: Features, theirs: Features) -> Score:
     """How likely the two are one thing, and why: the parts add up to the score."""
-    levels = compare(entity, ours, theirs)
+    return _explained(entity, weights, compare(entity, ours, theirs), ours, theirs)
+
+
+def _explained(
+    entity: Entity, weights: Weights, levels: Levels, ours: Features, theirs: Features
+) -> Score:
     parts = []
     for trait, level in zip(entity.traits, levels, strict=True):
         a, b = ours.get(trait.name, ()), theirs.get(trait.name, ())

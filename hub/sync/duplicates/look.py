@@ -66,7 +66,9 @@ def look(
     for own, ks, bar in zip(traits, keys, barred, strict=True):
         near = {i for k in ks for i in sharing.get(k, ())} & known.keys()
         scores = {
-            i: matching.score(entity, weights, own, known[i].features) for i in sorted(near - bar)
+            i: score
+            for i in sorted(near - bar)
+            if (score := matching.likely(entity, weights, own, known[i].features)) is not None
         }
         found.append(_verdict(scores, weights, flow.settings.duplicates.mode))
     return found
@@ -86,11 +88,10 @@ def _weights(work: Work, flow: Flow, entity: Entity) -> Weights:
 
 def _verdict(scores: Mapping[str, Score], weights: Weights, mode: str) -> Found:
     """The one record beyond doubt, or all that a person has to look at."""
-    likely = {i: s for i, s in scores.items() if s.bits >= weights.review and not s.vetoes}
-    sure = [i for i, s in likely.items() if s.bits >= weights.auto]
+    sure = [i for i, s in scores.items() if s.bits >= weights.auto]
     if mode == "auto" and len(sure) == 1:
         return Found(sure[0])
-    return Found(None, likely)
+    return Found(None, dict(scores))
 
 
 def save(work: Work, flow: Flow, found: Mapping[str, Mapping[str, Score]]) -> int:

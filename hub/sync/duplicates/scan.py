@@ -7,8 +7,6 @@ from sqlalchemy import func, select
 from hub import matching
 from hub.entity import Entity
 from hub.matching import Score
-from hub.matching.compare import compare
-from hub.matching.score import total
 from hub.sync.duplicates import index
 from hub.sync.duplicates.candidates import Pair, pair_of, save_pairs, states
 from hub.sync.duplicates.index import MAX_BLOCK, Progress
@@ -92,10 +90,7 @@ def _likely(work: Work, entity: Entity, blocks: Blocks, done: Scanned) -> dict[P
     found: dict[Pair, Score] = {}
     for one, other in matching.pairs_in(blocks, {i: k.keys for i, k in known.items()}):
         done.compared += 1
-        levels = compare(entity, known[one].features, known[other].features)
-        if total(entity, weights, levels) < weights.review:
-            continue
-        score = matching.score(entity, weights, known[one].features, known[other].features)
-        if not score.vetoes:
+        score = matching.likely(entity, weights, known[one].features, known[other].features)
+        if score is not None:
             found[pair_of(one, other)] = score
     return found
