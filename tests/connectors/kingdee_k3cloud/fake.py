@@ -24,8 +24,7 @@ from urllib.parse import parse_qs, quote
 from zoneinfo import ZoneInfo
 
 from tests.connectors.fakes import Answer, Call, FakeSystem, plain
-
-from .sqlfilter import FilterError, compile_filter
+from tests.connectors.sqlfilter import FilterError, compile_filter
 
 ACCOUNT, USER, PASSWORD = "0123456789abcd", "apiuser", "pass-word-secret"
 APP_ID, SECRET = "123456_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", "not-a-real-secret"

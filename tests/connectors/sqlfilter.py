@@ -1,4 +1,4 @@
-"""The part of SQL that a FilterString may hold, evaluated on rows."""
+"""The part of SQL that the fakes understand in a filter, evaluated on rows."""
 
 import re
 from collections.abc import Callable
