@@ -219,9 +219,7 @@ class Change:
     """One write.  `key` is the engine's name for it, stable when it is tried again.
 
     `values`: for a create the row, for an update the columns to set (the whole row where
-    `capabilities.patches` is False).  `row`: the row as last seen, for connectors that need more:
-    one whose rows carry their version takes it from here, as `version` is known from our own
-    writes only.
+    `capabilities.patches` is False).  `row`: the row as last seen, for connectors that need more.
     """
 
     key: str

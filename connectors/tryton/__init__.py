@@ -185,6 +185,7 @@ class Tryton(Connector):
             columns |= self._described(shape.part_model, shape.part_columns)
         for name, (child, _, parts) in (shape.children if shape else {}).items():
             inner = {"id": Column("integer", writable=False), **self._described(child, parts)}
+            inner[VERSION] = Column("text", writable=False)
             columns[name] = Column("rows", columns=inner)
         return columns
 
@@ -318,9 +319,9 @@ class Tryton(Connector):
                 shape.part,
                 *_under(shape.part, self._asked(shape.part_model, shape.part_columns)),
             ]
-            names += _under(shape.part, self._stamp_columns)
+            names += _under(shape.part, [VERSION, *self._stamp_columns])
         for name, (child, _, columns) in (shape.children if shape else {}).items():
-            names += _under(name, [*self._asked(child, columns), *self._stamp_columns])
+            names += _under(name, [*self._asked(child, columns), VERSION, *self._stamp_columns])
         found = self._call(model, "search", [["id", "in", list(ids)]], 0, None, None)
         return [self._row(model, shape, r) for r in self._call(model, "read", found, names)]
 
@@ -337,18 +338,22 @@ class Tryton(Connector):
     def _row(self, model: str, shape: Shape | None, r: Mapping[str, Any]) -> dict[str, Any]:
         columns = shape.columns if shape else self._plain(model)
         row: dict[str, Any] = {"id": r["id"], **self._values(model, columns, r)}
-        stamps = [self._stamp(r)]
+        stamps, version = [self._stamp(r)], r.get(VERSION)
         if shape and shape.part:
             part = r.get(f"{shape.part}.") or {}
             row |= self._values(shape.part_model, shape.part_columns, part)
             row[shape.part] = r.get(shape.part)
             stamps.append(self._stamp(part))
+            version = f"{version}/{part.get(VERSION)}"
         for name, (child, _, parts) in (shape.children if shape else {}).items():
             items = sorted(r.get(f"{name}.") or [], key=lambda i: i["id"])
-            row[name] = [{"id": i["id"], **self._values(child, parts, i)} for i in items]
+            row[name] = [
+                {"id": i["id"], **self._values(child, parts, i), VERSION: i.get(VERSION)}
+                for i in items
+            ]
             stamps += [self._stamp(i) for i in items]
         row[STAMP] = max(stamps)
-        row[VERSION] = r.get(VERSION)
+        row[VERSION] = version
         return row
 
     def _values(self, model: str, columns: Iterable[str], r: Mapping[str, Any]) -> dict[str, Any]:
@@ -385,6 +390,9 @@ class Tryton(Connector):
         target = owner.get(column, {}).get("relation")
         path = f"{column}.{self.codes[target]}" if target in self.codes else column
         return f"{shape.part}.{path}" if shape and inside else path
+
+    def version_of(self, stream: Stream, row: Row) -> str | None:
+        return row.get(VERSION)
 
     # ----------------------------------------------------------------------------------- write
 
@@ -509,8 +517,7 @@ class Tryton(Connector):
                 k: v for k, v in change.values.items() if not shape or k not in shape.part_columns
             }
             values = self._to_remote(model, own, shape, change.row)
-            seen = change.row.get(VERSION) or change.version
-            stamped = {"_timestamp": {f"{model},{record}": seen}} if seen else {}
+            stamped = {VERSION: _seen(model, shape, change)}
             if shape and shape.part:
                 part = {k: v for k, v in change.values.items() if k in shape.part_columns}
                 template = self._call(model, "read", [record], [shape.part])
@@ -519,14 +526,14 @@ class Tryton(Connector):
                     return
                 if part:
                     remote = self._to_remote(shape.part_model, part)
-                    self._call(shape.part_model, "write", [template[0][shape.part]], remote)
+                    part_id = template[0][shape.part]
+                    self._call(shape.part_model, "write", [part_id], remote, context=stamped)
             if values:
                 self._call(model, "write", [record], values, context=stamped)
             done[change.key] = record
         except StaleError:
-            yield WriteResult.conflict(
-                change.key, version=self._versions(model, [record]).get(record)
-            )
+            now = self._rows(model, [record])
+            yield WriteResult.conflict(change.key, version=now[0][VERSION] if now else None)
         except RejectedError as e:
             if not self._call(model, "search", [["id", "=", record]], 0, None, None):
                 yield WriteResult.gone(change.key)
@@ -540,12 +547,6 @@ class Tryton(Connector):
             return _rejected(change, e)
         return WriteResult.applied(change.key, remote_id=change.remote_id)
 
-    def _versions(self, model: str, ids: Sequence[int]) -> dict[int, str]:
-        if not ids:
-            return {}
-        rows = self._call(model, "read", list(ids), [VERSION])
-        return {r["id"]: r[VERSION] for r in rows}
-
     def _call(
         self, model: str, method: str, *params: Any, context: Mapping[str, Any] | None = None
     ) -> Any:
@@ -556,6 +557,20 @@ class Tryton(Connector):
         company = self.rpc.preferences.get("company")
         full = {**base, **({"company": company} if company else {}), **(context or {})}
         return self.rpc.call(f"model.{model}.{method}", *params, full)
+
+
+def _seen(model: str, shape: Shape | None, change: Change) -> dict[str, str]:
+    """The versions of the record, of its part and of its children, each checked if it is written."""
+    if not change.version:
+        return {}
+    own, _slash, part = change.version.partition("/")
+    seen = {f"{model},{change.remote_id}": own}
+    if shape and part and change.row.get(shape.part):
+        seen[f"{shape.part_model},{change.row[shape.part]}"] = part
+    for name, (child, _, _) in (shape.children if shape else {}).items():
+        items = change.row.get(name) or ()
+        seen |= {f"{child},{i['id']}": i[VERSION] for i in items if i.get(VERSION)}
+    return seen
 
 
 def _rejected(change: Change, error: RejectedError) -> WriteResult:

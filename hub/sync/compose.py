@@ -4,12 +4,13 @@ Canonical values → the columns that differ from the shadow.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import update
 
 from hub.connector import Change, Row, Stream
-from hub.errors import Problem
+from hub.mapping.problems import problem_of
 from hub.store import records
 from hub.store.records import Record
 from hub.store.types import dump, load
@@ -122,7 +123,8 @@ def _compose(work: Work, flow: Flow, marks: Sequence[Mark], version_of: VersionO
         try:
             columns = flow.mapping.put(values, old or None, fields=set(m.sent))
         except ValueError as e:
-            m.problem = Problem("unwritable", str(e).replace("{", "{{").replace("}", "}}"))
+            m.problem = problem_of(e, "", None)
+            m.problem = replace(m.problem, code="unwritable")
             m.outcome = "rejected"
             continue
         if m.op == "update" and not columns:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hub.cli.base import Group, Outcome, State
 from hub.cli.screen import Screen
-from hub.declare import Action, Report
 from hub.i18n import _, render, render_hint
+
+if TYPE_CHECKING:
+    from hub.declare import Action, Report
 
 PARAMS = "NAME=VALUE..."
 
@@ -22,6 +24,8 @@ def modules() -> None:
 @modules.command("list", help="List the modules in use, and those that cannot be used, with why.")
 @click.pass_obj
 def modules_list(state: State) -> Outcome:
+    from hub.declare import Action, Report
+
     with state.unready_hub() as hub:
         used = [
             {
@@ -122,7 +126,9 @@ def reports_run(state: State, report: str, params: tuple[str, ...]) -> Outcome:
     return Outcome({"report": report, "rows": found}, show)
 
 
-def _described(declared: Action | Report, language: str) -> dict[str, Any]:
+def _described(declared: "Action | Report", language: str) -> dict[str, Any]:
+    from hub.declare import Action
+
     params = declared.params().fields
     on = {"on": declared.on} if isinstance(declared, Action) else {}
     return {
