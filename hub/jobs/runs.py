@@ -175,7 +175,7 @@ def save(connection: Connection, store: Store, run: Run, **values: Any) -> None:
             "state": run.state,
             "phase": run.phase,
             "cursor": dump(run.cursor) if run.cursor is not None else None,
-            "counts": dump({**run.counts.to_json(), "changed": run.changed, "sent": run.sent}),
+            "counts": dump({**run.counts.to_json(), **_memory(run)}),
             "complete": run.complete,
             "started_at": run.started_at or None,
             "finished_at": None,
@@ -343,6 +343,11 @@ def dump(value: Any) -> str:
     return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def _memory(run: Run) -> dict[str, Any]:
+    """What the run has to know of itself when it goes on."""
+    return {"changed": run.changed, "sent": run.sent, "alone": run.alone}
+
+
 def _table(env: Env, name: str) -> Table:
     return env.store.metadata.tables[name]
 
@@ -361,5 +366,6 @@ def _run(row: Mapping[str, Any]) -> Run:
         row["complete"],
     )
     run.changed, run.sent = counts.get("changed", {}), counts.get("sent", {})
+    run.alone = None if counts.get("alone") is None else tuple(counts["alone"])
     run.trigger = row["trigger"]
     return run

@@ -163,6 +163,9 @@ class Run:
     """How many linked records this run changed, per field: what the brake watches."""
     scored: bool = False
     """Rows that no key identifies are compared with the records of other systems."""
+    alone: tuple[int, int] | tuple[()] | None = None
+    """Where in the journal the run began with an empty table, and how far it is known that nobody
+    else wrote; () once that is over, None before it was looked (`hub.sync.alone`)."""
     links: int = 0
     """How many links the source had when they were last counted in this process."""
     sent: dict[str, int] = field(default_factory=dict)

@@ -12,12 +12,13 @@ from hub.store import bulk, records
 from hub.store.records import Record
 from hub.store.types import dump_as_is, load
 from hub.sync import duplicates, intents, journal, quarantine, references
+from hub.sync.alone import is_alone
 from hub.sync.conflicts import calm, open_conflicts, recent_changes, save_conflicts, show_theirs
 from hub.sync.flow import Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken
 from hub.sync.journal import Proposal
 from hub.sync.links import Link, links_of_rows, load_shadows
-from hub.sync.match import match
+from hub.sync.match import Match, match
 from hub.sync.merge import Merged, merge
 from hub.sync.policy import Policy
 from hub.sync.quarantine import Parked
@@ -208,11 +209,7 @@ class _Intake:
 
     def _identified(self, rows: list[Incoming]) -> list[Incoming]:
         unlinked = [r for r in rows if r.link is None]
-        hits = (
-            match(self.connection, self.store, self.flow, [r.values for r in unlinked])
-            if unlinked
-            else []
-        )
+        hits = self._matches(unlinked)
         record_of: dict[str, str] = {}
         used: set[str] = set()
         barred = self._barred(unlinked)
@@ -246,6 +243,11 @@ class _Intake:
             if row.external_id in record_of:
                 row.record = loaded[record_of[row.external_id]]
         return fresh
+
+    def _matches(self, rows: Sequence[Incoming]) -> list[Match]:
+        if not rows or is_alone(self.work, self.flow, self.run):
+            return [Match()] * len(rows)
+        return match(self.connection, self.store, self.flow, [r.values for r in rows])
 
     def _barred(self, rows: Sequence[Incoming]) -> Mapping[str, set[str]]:
         """The records that a person said these rows are not."""
