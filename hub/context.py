@@ -34,11 +34,13 @@ from hub.settings import load_settings as load_hub_settings
 from hub.store import migrate
 from hub.store.session import Store
 from hub.store.tables import stamp
-from hub.sync import edit, export, leases, listing, plans, steward, trial
+from hub.sync import edit, export, leases, listing, plans, steward, trial, undo
 from hub.sync.edit import Changes
+from hub.sync.explain import explain
 from hub.sync.flow import Env, Flow
 from hub.sync.verify import verify
 from hub.sync.verify.remote import compare
+from hub.sync.why_not import why_not_record, why_not_row
 from hub.values.moments import moment_of
 
 T = TypeVar("T", Action, Report)
@@ -537,6 +539,51 @@ class Hub:
         )
 
     # ------------------------------------------------------------------------- what was, and why
+
+    def explain(self, entity: str, key: str, path: str = "") -> dict[str, Any]:
+        """Why a field (a part of one, or all) of a record is as it is, and who has it now."""
+        return explain(self.env, self.entity(entity), key, path)
+
+    def why_not(self, connection: str, row: str, *, look: bool = False) -> dict[str, Any]:
+        """Why a row of the connection did not arrive; *look*: the system is asked, too."""
+        opener = self.opened if look else None
+        return why_not_row(self.env, self.settings.flows, connection, row, look=opener)
+
+    def why_not_record(self, connection: str, entity: str, key: str) -> dict[str, Any]:
+        """Why a record is not in the connection's system as it is here."""
+        return why_not_record(self.env, self.settings.flows, connection, self.entity(entity), key)
+
+    def undo_plan(
+        self,
+        run: str | None,
+        *,
+        seq: int | None = None,
+        fields: Sequence[str] = (),
+        remake: bool = False,
+    ) -> dict[str, Any]:
+        """What `undo` would do, and what it could not; nothing is written."""
+        self._check_fields(fields)
+        return undo.plan(self.env, undo.Target(run, seq), fields, remake=remake)
+
+    def undo(
+        self,
+        run: str | None,
+        *,
+        seq: int | None = None,
+        fields: Sequence[str] = (),
+        remake: bool = False,
+        progress: Progress = _quiet,
+    ) -> dict[str, Any]:
+        """Take back a run, or one line of the journal; the systems follow with the next sync."""
+        self._check_fields(fields)
+        target = undo.Target(run, seq)
+        return undo.undo(self.env, target, fields, by=_person(), remake=remake, progress=progress)
+
+    def _check_fields(self, fields: Sequence[str]) -> None:
+        known = {name for entity in self.entities.values() for name in entity.field}
+        for name in fields:
+            if name not in known and not name.startswith("ext."):
+                raise not_found(_("no entity has a field {name!r}"), name, known, name=name)
 
     def history(self, entity: str, key: str, limit: int = 50) -> dict[str, Any]:
         return steward.timeline(self.env, self.entity(entity), key, limit)

@@ -16,6 +16,7 @@ from hub.cli.commands import (
     connections,
     database,
     duplicates,
+    explain,
     history,
     mappings,
     modules,
@@ -24,6 +25,7 @@ from hub.cli.commands import (
     setup,
     simulate,
     sync,
+    undo,
     verify,
 )
 from hub.errors import HubError
@@ -79,6 +81,8 @@ for _module in (
     records,
     history,
     duplicates,
+    explain,
+    undo,
     verify,
     modules,
     simulate,

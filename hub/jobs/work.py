@@ -228,14 +228,14 @@ class Jobs:
         """Fetch references that are missing, and let rows that waited for this page go on."""
         woken = list(taken.woken)
         for source_id, keys in taken.missing.items():
-            woken += self._fetch(flow, connector, source_id, sorted(keys)).woken
+            woken += self._fetch(run, flow, connector, source_id, sorted(keys)).woken
         for _ in range(WAKE_ROUNDS):
             if not woken:
                 return
             woken = self._wake(run, woken)
 
     def _fetch(
-        self, flow: Flow, connector: Connector, source_id: int, keys: Sequence[str]
+        self, run: Run, flow: Flow, connector: Connector, source_id: int, keys: Sequence[str]
     ) -> Taken:
         target = self.env.flow_of(source_id, reads=True)
         taken = Taken()
@@ -247,7 +247,7 @@ class Jobs:
             found = remote.read(lambda some=some: connector.fetch(target.stream, some))  # type: ignore[misc]
             rows = prepare(target, found)
             aside = _aside(target, self.env)
-            with self.env.work("fetch", runs.ORIGIN.format(target.name)) as work:
+            with self.env.work("fetch", runs.ORIGIN.format(target.name), run.id) as work:
                 taken.woken += pull.take(self.env, work, target, aside, rows).woken
         return taken
 
@@ -279,7 +279,8 @@ class Jobs:
         for incoming, entry in zip(rows, entries, strict=True):
             incoming.parked_id = entry.id
         aside = _aside(flow, self.env)
-        with self.env.work("wake", runs.ORIGIN.format(flow.name)) as work:
+        cause = current.id if current is not None else None
+        with self.env.work("wake", runs.ORIGIN.format(flow.name), cause) as work:
             taken = pull.take(self.env, work, flow, aside, rows)
             self._recount(work, flow, entries, aside, current)
         return aside, taken.woken

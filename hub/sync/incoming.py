@@ -32,7 +32,8 @@ class Incoming:
     values: dict[str, Any] = field(default_factory=dict)
     link: Link | None = None
     record: Record | None = None
-    matched: bool = False
+    matched: tuple[str, ...] = ()
+    """The match rule that found its record."""
     merged: Merged | None = None
     waits: tuple[int, str] | None = None
     alike: Mapping[str, Score] = field(default_factory=dict)

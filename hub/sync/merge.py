@@ -78,7 +78,7 @@ def merge(
     """
     base = shadow or {}
     out = Merged(shadow=dict(base), sent=dict(sent))
-    merging = _Merge(decide, out.clashes)
+    merging = Merging(decide, out.clashes)
     for name, their in theirs.items():
         if name in frozen:
             out.frozen[name] = their
@@ -129,7 +129,7 @@ Three = tuple[Any, Any, Any]
 """base (or ABSENT), ours, theirs."""
 
 
-class _Merge:
+class Merging:
     """Merges single values; what both sides changed goes into `clashes`."""
 
     def __init__(self, decide: Decide, clashes: list[Clash]) -> None:

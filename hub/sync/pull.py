@@ -93,7 +93,9 @@ class _Intake:
         unchanged = 0
         for row in rows:
             row.link = link = links.get(row.external_id)
-            if (
+            if link is not None and link.state == "ignored":
+                self.run.counts.add("skipped")
+            elif (
                 link is not None
                 and link.row_hash == row.row_hash
                 and link.state in HELD
@@ -225,7 +227,7 @@ class _Intake:
             ):
                 record_of[row.external_id] = hit.record_id
                 used.add(hit.record_id)
-                row.matched = True
+                row.matched = hit.rule
             else:
                 unknown.append(row)
         if self.run.scored and unknown:
@@ -274,7 +276,7 @@ class _Intake:
             if found.record_id is not None and found.record_id not in used:
                 record_of[row.external_id] = found.record_id
                 used.add(found.record_id)
-                row.matched = True
+                row.matched = ("score",)
 
     # -- merge
 
@@ -364,6 +366,7 @@ class _Intake:
             source_id=flow.source_id,
             external_id=row.external_id,
             source_at=row.modified_at,
+            reason=f"match {','.join(row.matched)}" if row.matched else None,
         )
 
     def _count(self, row: Incoming, version: int, proposal: Proposal) -> None:

@@ -108,7 +108,7 @@ def _resolve_field(
     now = record.values.get(column)
     changes = {} if choice == "ours" else {column: _placed(declared, now, below, chosen)}
     _agree(work, row, top, declared, theirs)
-    proposal = Proposal(record, entity, changes)
+    proposal = Proposal(record, entity, changes, reason=f"conflict {row.id}")
     refused = journal.apply(work, [proposal])
     if refused:
         raise HubError(

@@ -364,6 +364,8 @@ class _Page:
         row = rows[0]
         if row.state != "active" or not all(map(_is_json, (row.shadow, row.sent))):
             return
+        if "$row" in frozen:
+            return  # gone there, edited here: a person decides
         if not flow.capabilities.updates or row.shadow is None:
             return
         link = Link(row.id, row.external_id, row.record_id, row.state, None, None, None, None, None)
