@@ -81,6 +81,7 @@ def of_record(
     if not flow.capabilities.updates:
         return [_why("no-updates", NO_UPDATES, BY_HAND, **about)]
     conflicts = _conflicts(env, connection, flow, record)
+    conflicts += _row_aside(env, connection, flow, row)
     out = waiting or ([] if conflicts else [_why("unmarked", UNMARKED, VERIFY, **about)])
     return [*conflicts, *out]
 
@@ -185,6 +186,18 @@ def problems_of(row: Any) -> list[Problem]:
         )
         for p in stored
     ]
+
+
+def _row_aside(env: Env, connection: Connection, flow: Flow, row: Any) -> list[Problem]:
+    """What the system holds was refused on its way in: until that is mended nothing is compared."""
+    parked = env.store.metadata.tables["parked"]
+    query = select(parked).where(
+        parked.c.flow == flow.name,
+        parked.c.external_id == row.external_id,
+        parked.c.direction == "in",
+        parked.c.state == "open",
+    )
+    return [p for entry in connection.execute(query) for p in problems_of(entry)]
 
 
 def _conflicts(env: Env, connection: Connection, flow: Flow, record: Record) -> list[Problem]:

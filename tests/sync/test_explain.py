@@ -15,9 +15,24 @@ from hub.sync import steward
 from hub.sync.explain import explain
 from hub.sync.undo import Target, undo
 from hub.sync.why_not import why_not_record, why_not_row
-from hub.testing.world import CUSTOMER
+from hub.testing.world import CUSTOMER, World
 from tests.sync.test_undo import CODED, edit, joined, put, take_back
 from tests.sync.test_verify import ORDER
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(f"sqlite:///{tmp_path / 'hub.db'}")
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def on_both(database_url):
+    made = World(database_url)
+    yield made
+    made.store.close()
+
 
 CUSTOMERS = ENTITIES["customer"]
 
@@ -31,7 +46,8 @@ def told(found, language, tmp_path):
     return _sentence(Screen(State(home=tmp_path, language=language, color=False)), found["clauses"])
 
 
-def test_a_field_says_who_when_by_which_rule_and_who_has_it(world, tmp_path):
+def test_a_field_says_who_when_by_which_rule_and_who_has_it(on_both, tmp_path):
+    world = on_both
     joined(world, normalise=lambda r: {**r, "name": r["name"].upper()})
     run = edit(world, name="Eve")
 

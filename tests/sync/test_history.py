@@ -48,7 +48,7 @@ def drawn_history(world, seed, on_step):
     for _ in range(6):
         for system in (erp, crm):
             keys = list(system.rows("customers"))
-            for _ in range(rng.randrange(4)):
+            for _ in range(rng.randrange(3)):
                 key = rng.choice([None, *keys])
                 row = {"id": key} if key else {"code": f"C{rng.randrange(1000)}", "name": "New"}
                 for name in rng.sample(["name", "email", "phone", "city", "credit_limit"], 2):
@@ -80,7 +80,7 @@ def value(rng, name):
     return rng.choice([None, "", "Ada", "张三", "e\u0301", 'O\'Hara; "x"', f"n{rng.randrange(99)}"])
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_journal_folds_to_the_tables_and_to_every_earlier_state(world, seed):
     snapshots = []
 

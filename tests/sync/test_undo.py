@@ -19,8 +19,22 @@ CODED = CUSTOMER + "match: [[code]]\n"
 
 
 @pytest.fixture
+def world(tmp_path):
+    made = World(f"sqlite:///{tmp_path / 'hub.db'}")
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
 def pair(world):
     return joined(world)
+
+
+@pytest.fixture
+def on_both(database_url):
+    made = World(database_url)
+    yield joined(made)
+    made.store.close()
 
 
 def joined(world, **crm):
@@ -64,8 +78,8 @@ def sound(world):
     return True
 
 
-def test_an_update_goes_back_everywhere_and_so_does_its_undo(pair):
-    world = pair
+def test_an_update_goes_back_everywhere_and_so_does_its_undo(on_both):
+    world = on_both
     run = edit(world, name="Eve", phone="2")
     assert names(world) == ["Eve", "Eve", "Eve"]
 
@@ -189,8 +203,8 @@ def test_items_of_a_list_go_back_beside_later_edits_of_others(world):
     assert take_back(world, done["undo"])["refused"] == 1
 
 
-def test_a_record_that_a_run_made_is_put_away_and_comes_back(pair):
-    world = pair
+def test_a_record_that_a_run_made_is_put_away_and_comes_back(on_both):
+    world = on_both
     put(world, "erp", id="8", code="C8", name="Wrong")
     run = world.sync()["erp-customers"]["run"]
 

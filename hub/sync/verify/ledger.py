@@ -330,7 +330,7 @@ class _Page:
             self.connection, self.env.store, self.env.ids, self.env.clock.now(), "verify", None, ()
         )
         for flow in flows:
-            marked = self._marked(flow)
+            marked, aside = self._marked(flow), self._aside(flow)
             frozen = open_conflicts(work, flow.source_id, self.ids)
             for record in self.records.values():
                 if record.id in marked or record.deleted_at or record.merged_into:
@@ -342,6 +342,8 @@ class _Page:
                     for r in self.links.get(record.id, ())
                     if r.source_id == flow.source_id and r.state != "merged"
                 ]
+                if any(r.external_id in aside for r in rows):
+                    continue  # what the system holds is in quarantine: a person mends it first
                 self._unsent_to(flow, record, rows, frozen.get(record.id, frozenset()))
 
     def _unsent_to(
@@ -382,6 +384,19 @@ class _Page:
                 repair=repair,
                 **values,
             )
+
+    def _aside(self, flow: Flow) -> set[str]:
+        """Rows of these records, in the flow's source, that are set aside."""
+        parked = self.env.store.metadata.tables["parked"]
+        names = [f.name for f in self.env.flows.values() if f.source_id == flow.source_id]
+        rows = (r for found in self.links.values() for r in found if r.source_id == flow.source_id)
+        query = select(parked.c.external_id).where(
+            parked.c.flow.in_(names),
+            parked.c.state.in_(("open", "dismissed")),
+            parked.c.direction == "in",
+            parked.c.external_id.in_([r.external_id for r in rows]),
+        )
+        return set(self.connection.execute(query).scalars())
 
     def _marked(self, flow: Flow) -> set[str]:
         """Records with a mark of the flow, or a write whose outcome is open."""
