@@ -264,7 +264,8 @@ def _delay(work: Work, flow: Flow, m: Mark, *, state: str, later: bool = False) 
         .values(
             state=state,
             due_at=stamp(work.moment + wait),
-            attempts=m.attempts + (1 if later else 0),
+            # Every try counts: what a system turns down without end must come to wait.
+            attempts=m.attempts + (1 if state == "due" else 0),
             waits_for=m.waits_for,
         )
     )
