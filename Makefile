@@ -18,7 +18,7 @@ test-peers: .venv/.made      ## the Tryton tests on every series the connector c
 	  HUB_TRYTON=$$series $(BIN)/pytest -q tests/connectors/tryton tests/scenarios/test_northwind.py || exit 1; \
 	done
 
-bench: .venv/.made           ## speed, as ratios to baselines measured in the same run
+bench: .venv/.bench          ## speed, as ratios to baselines measured in the same run
 	$(BIN)/python -m tests.benchmarks.sync
 	$(BIN)/python -m tests.benchmarks.mapping
 
@@ -28,6 +28,10 @@ locale: .venv/.made          ## collect messages, merge them into the catalogue,
 .venv/.made: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,conformance]'
+	touch $@
+
+.venv/.bench: .venv/.made    # what the benchmarks compare with
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
 clean:

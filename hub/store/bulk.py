@@ -1,7 +1,8 @@
 """Many rows at once, by the fastest way each database has.
 
 SQLite: `executemany` on the driver's cursor (twice the speed of Core).  PostgreSQL: `COPY`, into the
-table for inserts, into a staging table and one `INSERT … ON CONFLICT` for upserts (three times).
+table for inserts, into a staging table and one `INSERT … ON CONFLICT` for upserts (three times);
+a few upserts one by one, as emptying a staging table costs more than they do.
 Both run inside the transaction of the SQLAlchemy connection that is given.
 """
 
@@ -15,6 +16,7 @@ from xxhash import xxh3_64_hexdigest
 from hub.store.types import JsonValue, dump
 
 Rows = Iterable[Sequence[Any]]
+FEW = 50
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
@@ -48,10 +50,12 @@ def _write(
         return
     cursor = connection.connection.cursor()
     try:
-        if connection.dialect.name == "postgresql":
-            _copy(cursor, table.name, columns, ready, on, keep)
+        if connection.dialect.name != "postgresql":
+            cursor.executemany(_insert_sql(table.name, columns, on, keep, "?"), ready)
+        elif on and len(ready) <= FEW:
+            cursor.executemany(_insert_sql(table.name, columns, on, keep, "%s"), ready)
         else:
-            cursor.executemany(_sqlite_sql(table.name, columns, on, keep), ready)
+            _copy(cursor, table.name, columns, ready, on, keep)
     finally:
         cursor.close()
 
@@ -71,10 +75,10 @@ def _encode(table: Table, columns: tuple[str, ...], rows: Rows) -> list[Sequence
 
 
 @lru_cache(maxsize=512)
-def _sqlite_sql(
-    table: str, columns: tuple[str, ...], on: tuple[str, ...], keep: tuple[str, ...]
+def _insert_sql(
+    table: str, columns: tuple[str, ...], on: tuple[str, ...], keep: tuple[str, ...], mark: str
 ) -> str:
-    marks = ", ".join("?" * len(columns))
+    marks = ", ".join([mark] * len(columns))
     return f"INSERT INTO {_q(table)} ({_names(columns)}) VALUES ({marks})" + _conflict(
         columns, on, keep
     )

@@ -94,6 +94,12 @@ link = Table(
         sqlite_where=text("state <> 'merged'"),
         postgresql_where=text("state <> 'merged'"),
     ),
+    Index(
+        "ix_link_held_differently",
+        "source_id",
+        sqlite_where=text("sent IS NOT NULL"),
+        postgresql_where=text("sent IS NOT NULL"),
+    ),
     Index(None, "record_id"),
 )
 
@@ -486,6 +492,8 @@ def _child(name: str, field: Field, parent: str, metadata: MetaData) -> Table:
 def _index(entity: Entity, table: Table) -> None:
     wanted = [rule[0] for rule in entity.match] + [entity.code]
     existing = {str(index.name) for index in table.indexes}
+    if entity.role and f"ix_{table.name}_deleted_at_roles" not in existing:  # counted by role
+        Index(f"ix_{table.name}_deleted_at_roles", table.c.deleted_at, table.c.roles)
     for name in wanted:
         if name not in entity.field:
             continue

@@ -10,7 +10,8 @@ rounds, so that a busy machine hits all alike.
 
 Rates and ratios go by processor time, of this process and of the database server together; the
 ratio by wall time stands beside.  Both databases keep the promises they have in the tests: SQLite
-with `synchronous=FULL`, PostgreSQL with `fsync` off, for the hub and the baselines alike.
+with `synchronous=FULL`, PostgreSQL with `fsync` off, for the hub and the baselines alike; without
+autovacuum, as it would run in one measurement and not in the next.
 
 The baselines are described in `tests.benchmarks.baselines`.
 """
@@ -268,6 +269,8 @@ def urls(database: str) -> Iterator[NewUrl]:
     from tests.databases import running_postgres
 
     with running_postgres() as server:
+        for setting in ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()"):
+            server.execute(server.url, setting)
         yield server.new_database
 
 
