@@ -49,3 +49,8 @@ class Mark:
     def values(self) -> dict[str, Any]:
         """The canonical values of this write, or of the one whose outcome is unknown."""
         return self.sent if self.intent is None else dict(load(str(self.intent["sent"])))
+
+    @property
+    def kind(self) -> str:
+        """What this write does, or the one whose outcome is unknown."""
+        return self.op if self.intent is None else str(self.intent["op"])

@@ -6,14 +6,14 @@ in this order, the middle one outside any transaction:
     plan (transaction: diff, intents) → send (remote calls) → settle (transaction: links, shadows)
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
 from hub.errors import Problem
 from hub.store import bulk, records
-from hub.store.among import among
 from hub.store.tables import stamp
 from hub.store.types import dump
 from hub.sync import intents, journal, quarantine, sweep
@@ -22,6 +22,7 @@ from hub.sync.flow import Env, Flow, Run, Work
 from hub.sync.incoming import Incoming, Taken, prepare
 from hub.sync.journal import Proposal
 from hub.sync.links import links_of_records, links_of_rows
+from hub.sync.merge import is_spelling
 from hub.sync.outgoing import Mark
 from hub.sync.pull import take
 from hub.sync.quarantine import Parked
@@ -182,10 +183,12 @@ def _keep_shadow(work: Work, flow: Flow, marks: Sequence[Mark], rows: Sequence[I
     written = []
     for m, incoming in zip(marks, rows, strict=True):
         link = links[m.record_id]
+        known = link.shadow or {}
+        values = _arrived(flow, m, incoming) if m.outcome == "looked" and known else m.values
         written.append(
             {
                 "link": link.id,
-                "shadow": dump({**(link.shadow or {}), **m.values}),
+                "shadow": dump({**known, **values}),
                 "row": incoming.text,
                 "row_hash": incoming.row_hash,
                 "mapping_version": flow.mapping.version,
@@ -195,6 +198,12 @@ def _keep_shadow(work: Work, flow: Flow, marks: Sequence[Mark], rows: Sequence[I
         )
     table = work.store.metadata.tables["link"]
     work.connection.execute(update(table).where(table.c.id == bindparam("link")), written)
+
+
+def _arrived(flow: Flow, m: Mark, incoming: Incoming) -> dict[str, Any]:
+    """What the row shows of an update whose outcome was unknown; the rest is written again."""
+    theirs = flow.mapping.get(incoming.row).values
+    return {k: v for k, v in m.values.items() if k in theirs and is_spelling(v, theirs[k])}
 
 
 # ---------------------------------------------------------------------------------------- finish
@@ -226,8 +235,8 @@ def _finish(work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) -> None:
             _delay(work, flow, m, state="parked")
         else:
             _delay(work, flow, m, state="due", later=True)
-    sweep.lose(work, flow, [m for m in done if m.link and m.op == "delete"], wanted=True)
-    gone = [m for m in done if m.link and m.op != "delete" and m.outcome == "gone"]
+    sweep.lose(work, flow, [m for m in done if m.link and m.kind == "delete"], wanted=True)
+    gone = [m for m in done if m.link and m.kind != "delete" and m.outcome == "gone"]
     sweep.lose(work, flow, gone, wanted=False)
     if done:
         work.connection.execute(
@@ -238,7 +247,7 @@ def _finish(work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) -> None:
             ),
             [{"record": m.record_id, "sent_version": m.version} for m in done],
         )
-    _unpark(work, flow, [m.record_id for m in done])
+    quarantine.close_outward(work, flow, [m.record_id for m in done])
     quarantine.park(work, flow, parked)
 
 
@@ -293,20 +302,4 @@ def _refusal(m: Mark) -> Parked:
     sent = encode(m.change.values) if m.change is not None else dump(m.values)
     return Parked(
         name, [problem], row=sent, direction="out", record_id=m.record_id, place=m.op or "update"
-    )
-
-
-def _unpark(work: Work, flow: Flow, record_ids: Collection[str]) -> None:
-    table = work.store.metadata.tables["parked"]
-    if not record_ids:
-        return
-    work.connection.execute(
-        update(table)
-        .where(
-            table.c.flow == flow.name,
-            table.c.direction == "out",
-            table.c.state == "open",
-            among(table.c.record_id, record_ids),
-        )
-        .values(state="resolved", last_at=work.at)
     )

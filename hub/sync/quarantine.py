@@ -83,7 +83,7 @@ def known(work: Work, flow: Flow, external_ids: Collection[str]) -> dict[str, li
 
 
 def park(work: Work, flow: Flow, entries: Sequence[Parked]) -> None:
-    """Set the rows aside, in place of what was parked of the same row before."""
+    """Set the rows aside, in place of what was parked of the same row or record before."""
     if not entries:
         return
     inbound = {
@@ -91,7 +91,9 @@ def park(work: Work, flow: Flow, entries: Sequence[Parked]) -> None:
         for e in entries
         if e.direction == "in" and e.external_id and e.problems[0].code != "duplicate-key"
     }
-    close(work, flow, inbound, state="replaced", keep=())
+    close(work, flow, inbound, state="replaced")
+    outward = {e.record_id for e in entries if e.direction == "out" and e.record_id}
+    close_outward(work, flow, outward, state="replaced")
     at = work.at
     new = work.ids.batch(len(entries))
     rows = []
@@ -127,21 +129,30 @@ def close(
     external_ids: Collection[str],
     *,
     state: str = "resolved",
-    keep: Collection[str] = (),
-) -> int:
-    """A later success closes what was parked of these rows, apart from the ids in *keep*."""
+) -> None:
+    """A later success closes what was parked of these rows."""
+    _close(work, flow, "in", "external_id", external_ids, state)
+
+
+def close_outward(
+    work: Work, flow: Flow, record_ids: Collection[str], *, state: str = "resolved"
+) -> None:
+    """The same for what the system had refused of these records."""
+    _close(work, flow, "out", "record_id", record_ids, state)
+
+
+def _close(
+    work: Work, flow: Flow, direction: str, column: str, values: Collection[str], state: str
+) -> None:
     table = work.store.metadata.tables["parked"]
     parked = (table.c.flow == flow.name, table.c.state == "open")
-    if not external_ids or not there_is(work.connection, *parked):
-        return 0
-    statement = (
+    if not values or not there_is(work.connection, *parked):
+        return
+    work.connection.execute(
         update(table)
-        .where(*parked, table.c.direction == "in", among(table.c.external_id, external_ids))
+        .where(*parked, table.c.direction == direction, among(table.c[column], values))
         .values(state=state, last_at=work.at)
     )
-    if keep:
-        statement = statement.where(table.c.id.not_in(keep))
-    return work.connection.execute(statement).rowcount
 
 
 def waiting_for(work: Work, keys: Iterable[tuple[int, str]]) -> list[Parked]:
