@@ -285,11 +285,12 @@ class Apply:
     ) -> list[Row[Any]]:
         """Write the steps; those that were looked for, are not there and may be sent once more."""
         sending: list[Mark] = []
+        since = self.jobs.env.clock.now()
         with self.jobs.open_connector(flow.connection) as connector:
             try:
                 run, sending = self._intend(flow, fence, steps, moved, rows, connector)
                 if sending:
-                    self.jobs.send_some(run, flow, fence, connector, sending)
+                    self.jobs.send_some(run, flow, fence, connector, sending, since)
             finally:
                 self._outcomes(steps, sending)
         again = {m.record_id for m in sending if m.outcome == "resend"}

@@ -154,6 +154,24 @@ class Jobs:
             length=self.env.settings.lease,
         )
 
+    def _guard(self, flow: Flow, fence: int, confirmed: datetime) -> Callable[[], None]:
+        """Before a write: a worker that was stopped beyond its lease must not go on.
+
+        Only if time has passed since the lease was confirmed is it confirmed again.
+        """
+        env = self.env
+
+        def guard() -> None:
+            nonlocal confirmed
+            now = env.clock.now()
+            if timedelta(0) <= now - confirmed < env.settings.lease / 3:
+                return
+            with env.work("guard", "hub") as work:
+                self.confirm(work, flow, fence)
+            confirmed = now
+
+        return guard
+
     # ------------------------------------------------------------------------------------ pull
 
     def pull_range(self, run: Run, flow: Flow, fence: int) -> None:
@@ -331,7 +349,7 @@ class Jobs:
             self._hold_out(work, run, flow, sending)
             runs.save(work.connection, self.env.store, run)
         if sending:
-            self.send_some(run, flow, fence, connector, sending)
+            self.send_some(run, flow, fence, connector, sending, work.moment)
         self._tell(run, "push", sum(run.counts.written.values()), None)
 
     def _hold_out(self, work: Work, run: Run, flow: Flow, sending: Sequence[Mark]) -> None:
@@ -344,13 +362,23 @@ class Jobs:
         limits.hold(work, flow, run, "out", tally)
 
     def send_some(
-        self, run: Run, flow: Flow, fence: int, connector: Connector, sending: Sequence[Mark]
+        self,
+        run: Run,
+        flow: Flow,
+        fence: int,
+        connector: Connector,
+        sending: Sequence[Mark],
+        since: datetime,
     ) -> None:
-        """Make the writes whose intents are committed, and settle them.  Raises what stopped them."""
+        """Make the writes whose intents were committed at *since*, and settle them.
+
+        Raises what stopped them.
+        """
         failure: HubError | None = None
         try:
+            guard = self._guard(flow, fence, since)
             with self.remote(flow).call():
-                send.send(self.env, flow, connector, sending)
+                send.send(self.env, flow, connector, sending, guard)
         except RemoteError as e:
             failure = e
         self.env.fault("push:sent")

@@ -3,7 +3,7 @@
 Write, read back what was stored, and look where an outcome is unknown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.connector import Connector, WriteResult
@@ -12,12 +12,17 @@ from hub.sync.flow import Env, Flow
 from hub.sync.outgoing import Mark
 from hub.sync.rows import encode
 
+Guard = Callable[[], None]
 
-def send(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
+
+def send(
+    env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark], guard: Guard = lambda: None
+) -> None:
     """Write what has a change, look for what has an open intent; fill `result` and `stored`.
 
     A mark left without a result has an unknown outcome: its intent stays open.  Errors that stop
-    the whole batch are raised after the results so far are kept.
+    the whole batch are raised after the results so far are kept.  `guard` raises, before a write,
+    if another worker has taken the source over.
     """
     looked = [m for m in marks if m.intent is not None]
     fresh = [m for m in marks if m.change is not None]
@@ -25,7 +30,9 @@ def send(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark]) -> N
         _look(flow, connector, looked)
     if fresh:
         _look_before(flow, connector, fresh)
-        _write(flow, connector, [m for m in fresh if m.result is None])
+        env.fault("push:sending")
+        guard()
+        _write(env, flow, connector, [m for m in fresh if m.result is None], guard)
         env.fault("push:written")
         _look_behind(flow, connector, fresh)
         _read_back(flow, connector, fresh)
@@ -46,7 +53,7 @@ def _look_before(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> Non
             m.result, m.stored = WriteResult.conflict(m.key), row
 
 
-def _write(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
+def _write(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark], guard: Guard) -> None:
     if not marks:
         return
     by_key = {m.key: m for m in marks}
@@ -55,14 +62,16 @@ def _write(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
         for result in connector.write(flow.stream, changes):
             if result.key in by_key:
                 by_key[result.key].result = result
+                env.fault("push:result")
+            guard()
     except RejectedError as e:
         rest = [m for m in marks if m.result is None]
         if len(rest) == 1:
             rest[0].result = WriteResult.rejected(rest[0].key, code=e.code, message=str(e))
             return
         half = len(rest) // 2
-        _write(flow, connector, rest[:half])
-        _write(flow, connector, rest[half:])
+        _write(env, flow, connector, rest[:half], guard)
+        _write(env, flow, connector, rest[half:], guard)
 
 
 def _read_back(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> None:
