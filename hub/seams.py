@@ -64,13 +64,16 @@ def no_fault(name: str) -> None:
     """The fault point of production: passes."""
 
 
-def kill_at(nth: int) -> FaultPoint:
-    """A fault point that kills this process, as `kill -9` does, when it is passed for the nth time."""
+def kill_at(nth: int, name: str = "") -> FaultPoint:
+    """A fault point that kills this process, as `kill -9` does, when it is passed for the nth time.
+
+    With *name*, only fault points of that name count.
+    """
     passed = 0
 
-    def fault(name: str) -> None:
+    def fault(point: str) -> None:
         nonlocal passed
-        passed += 1
+        passed += not name or point == name
         if passed == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -78,6 +81,11 @@ def kill_at(nth: int) -> FaultPoint:
 
 
 def fault_from_environment() -> FaultPoint:
-    """`HUB_KILL_AT=7` kills the process at the seventh fault point: for crash tests on real processes."""
-    nth = os.environ.get("HUB_KILL_AT", "")
-    return kill_at(int(nth)) if nth.isdigit() and int(nth) else no_fault
+    """For crash tests on real processes: where `HUB_KILL_AT` says, the process kills itself.
+
+    `HUB_KILL_AT=7`: at the seventh fault point; `settle:before-commit@2`: at the second of that name.
+    """
+    name, _, nth = os.environ.get("HUB_KILL_AT", "").rpartition("@")
+    if not nth.isdigit():
+        name, nth = nth, "1" if nth else "0"
+    return kill_at(int(nth), name) if int(nth) else no_fault
