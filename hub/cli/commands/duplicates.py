@@ -331,7 +331,8 @@ def _split(text: str) -> tuple[str, str]:
 
 def _show_merge(screen: Screen, found: Mapping[str, Any]) -> None:
     text = screen.text(
-        _("{loser} is now {survivor}: {links} links and {references} references followed."), **found
+        _("{loser} is now {survivor}: {links} links and {references} references followed."),
+        **{**found, **{side: _name(found["names"][side]) for side in ("loser", "survivor")}},
     )
     screen.mark("ok", text)
     rows = [
@@ -373,7 +374,7 @@ def unmerge(state: State, entity: str, key: str, edits: str) -> Outcome:
     def show(screen: Screen) -> None:
         text = screen.text(
             _("{loser} and {survivor} are two again: {links} links, {references} references."),
-            **found,
+            **{**found, **{side: _name(found["names"][side]) for side in ("loser", "survivor")}},
         )
         screen.mark("ok", text)
         if found["edits"]:

@@ -52,6 +52,14 @@ def _show_record(screen: Screen, found: Mapping[str, Any]) -> None:
         screen.table(titles, [_link_row(screen, link) for link in links])
     else:
         screen.line(_("No system holds this record yet."))
+    for merge in found.get("merges") or ():
+        when = moment(merge["at"])
+        screen.line(
+            _("{loser} was merged into it on {when} by {who}; hub unmerge takes it back."),
+            loser=merge["loser"],
+            when=when,
+            who=merge["by"],
+        )
     if journal := found.get("journal"):
         titles = [_("When"), _("From"), _("Change"), _("Fields")]
         screen.table(titles, [_journal_row(entry) for entry in journal])

@@ -226,11 +226,19 @@ def merge(
         "entity": entity.name,
         "survivor": done.survivor,
         "loser": done.loser,
+        "names": _names(env, entity, done.survivor, done.loser),
         "changes": done.changes,
         "reasons": dict(done.reasons),
         "links": len([k for k in done.links if k["record_id"] == done.loser]),
         "references": done.references,
     }
+
+
+def _names(env: Env, entity: Entity, survivor: str, loser: str) -> dict[str, Any]:
+    """What people know the two by."""
+    with env.store.read() as connection:
+        found = records.load(connection, env.store, entity.stored, [survivor, loser])
+    return {"survivor": _named(env, found[survivor]), "loser": _named(env, found[loser])}
 
 
 def _patiently(env: Env, act: Callable[[], T]) -> T:
@@ -277,6 +285,7 @@ def unmerge(env: Env, entity: Entity, key: str, *, by: str, edits: Any = "auto")
         "entity": entity.name,
         "survivor": done.survivor,
         "loser": done.loser,
+        "names": _names(env, entity, done.survivor, done.loser),
         "restored": list(done.restored),
         "edits": [e.to_json() for e in done.edits],
         "links": done.links,
