@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, func, select
@@ -24,6 +24,7 @@ from hub.sync.steward.record import find_id, merges_of
 
 STATES = ("open", "later", "distinct", "merged")
 ORDER = ("open", "later")
+PAGE = 100
 TRIES = 20
 BETWEEN_TRIES = timedelta(seconds=0.5)
 T = TypeVar("T")
@@ -51,10 +52,14 @@ def _pairs(
     query = select(table).where(table.c.state == state).order_by(table.c.score.desc(), table.c.id)
     if entity is not None:
         query = query.where(table.c.entity == entity.stored)
-    for row in connection.execute(query.execution_options(yield_per=100)):
-        sides = _sides(env, connection, row)
-        if sides is not None:
-            yield row, sides
+    for start in count(0, PAGE):
+        rows = connection.execute(query.limit(PAGE).offset(start)).all()
+        for row in rows:
+            sides = _sides(env, connection, row)
+            if sides is not None:
+                yield row, sides
+        if len(rows) < PAGE:
+            return
 
 
 def _pair_json(row: Row[Any]) -> dict[str, Any]:
