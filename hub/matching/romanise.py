@@ -3,8 +3,6 @@
 import re
 from functools import lru_cache
 
-from pypinyin import lazy_pinyin
-
 _HAN = re.compile("[一-鿿㐀-䶿]")
 _WORDS = {
     "信息技术": "information technology",
@@ -46,5 +44,8 @@ def romanise(text: str) -> str:
     """The text in Latin letters, a word for every word and syllable; Latin text is itself."""
     if not has_han(text):
         return text
+    # Its dictionaries take a sixth of a second to load, which most commands have no use of.
+    from pypinyin import lazy_pinyin
+
     translated = _word.sub(lambda found: f" {_WORDS[found[0]]} ", text)
     return " ".join(" ".join(lazy_pinyin(part)) for part in translated.split())
