@@ -8,9 +8,11 @@ import pytest
 from hub.errors import HubError
 from hub.model import ENTITIES
 from hub.store import records
-from hub.sync import leases, steward
+from hub.store.records import Record
+from hub.sync import journal, leases, steward
 from hub.sync.identity import merge_records, unmerge_records
 from hub.sync.identity.survival import Choice
+from hub.sync.journal import Proposal
 from hub.testing.world import CUSTOMER
 
 CODED = CUSTOMER + "match: [[code]]\n"
@@ -326,6 +328,43 @@ def test_a_create_whose_outcome_is_unknown_has_to_be_settled_first(shop):
 
     with pytest.raises(HubError, match="not known yet"):
         merge(shop.world, one, other)
+
+
+def make(world, entity, **values):
+    """A record made in the hub itself."""
+    with world.env.work("test", "user:ann") as work:
+        record = Record(work.ids.new(), entity)
+        proposal = Proposal(record, ENTITIES[entity], values, op="create")
+        assert not journal.apply(work, [proposal]), proposal.problems
+    return record.id
+
+
+def test_lines_that_refer_to_a_merged_product_follow_and_go_back(world):
+    one, other = (make(world, "product", name=n, sku=n) for n in ("A", "B"))
+    lines = [{"line_no": "1", "product": other}, {"line_no": "2", "product": one}]
+    order_id = make(
+        world, "sales_order", number="1", doc_date="2026-01-31", currency="EUR", lines=lines
+    )
+    product = ENTITIES["product"]
+
+    done = merge_records(world.env, product, one, other, by="user:ann", keep=one)
+
+    of = stored(world, "sales_order")[order_id].values["lines"]
+    assert [line["product"] for line in of] == [one, one]
+    unmerge(world, done)
+    of = stored(world, "sales_order")[order_id].values["lines"]
+    assert [line["product"] for line in of] == [other, one]
+
+
+def test_a_branch_that_is_merged_with_its_parent_is_not_its_own(world):
+    head = make(world, "party", name="Head")
+    branch = make(world, "party", name="Branch", parent=head)
+
+    done = merge(world, branch, head, keep=branch)
+
+    assert "parent" not in stored(world, "party")[branch].values
+    unmerge(world, done)
+    assert stored(world, "party")[branch].values["parent"] == head
 
 
 @pytest.mark.parametrize("point", ["merge:before-commit", "unmerge:before-commit"])

@@ -194,7 +194,7 @@ def _check_verdicts(work: Work, one: Record, other: Record) -> None:
                 "{who} said on {when} that the two are not the same",
                 who=row.decided_by,
                 when=(row.decided_at or "")[:10],
-                hint="If they are after all, merge them with --anyway.",
+                hint="If they are after all: hub merge, with --anyway.",
             )
 
 

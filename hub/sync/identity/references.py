@@ -1,12 +1,13 @@
 """Other records that refer to a record, and the shadows that do: they follow it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, Text, cast, or_, select, update
 
 from hub.entity import Entity, Field
+from hub.errors import HubError
 from hub.mapping import Ref
 from hub.store import records
 from hub.store.records import Record
@@ -43,6 +44,19 @@ def referring(work: Work, stored: str, record_id: str) -> list[Record]:
     return found
 
 
+def follow(work: Work, proposals: Sequence[Proposal]) -> None:
+    """Change the records; HubError if one of them may not: all go, or none."""
+    refused = journal.apply(work, proposals)
+    if refused:
+        raise HubError(
+            "{entity} {id} refers to one of the two and may not be changed: {why}",
+            entity=refused[0].record.entity,
+            id=refused[0].record.id,
+            why="; ".join(map(str, refused[0].problems)),
+            hint="Correct that record first.",
+        )
+
+
 @dataclass(frozen=True)
 class Turning:
     """References to the record *old* of the entity *stored* become references to *new*."""
@@ -61,12 +75,14 @@ class Turning:
             for field in _fields(self.work, entity, self.stored):
                 before = record.values.get(field.name)
                 after = self.value(field, before)
+                if after == record.id:
+                    after = None  # nothing is its own parent
                 if after != before:
                     changes[field.name] = after
                     turned.append(Reference(record.entity, record.id, field.name, before, after))
             if changes:
                 proposals.append(Proposal(record, entity, changes))
-        journal.apply(self.work, proposals)
+        follow(self.work, proposals)
         return turned
 
     def value(self, field: Field, value: Any) -> Any:

@@ -140,26 +140,36 @@ def _return_references(
 ) -> int:
     """Records whose field is as the merge left it refer to the loser again; so do those that came
     since from a row that refers to the loser's."""
-    turned = {(r["record_id"], r["field"]): r for r in kept["references"]}
-    found = references.referring(work, survivor.entity, survivor.id)
-    back, proposals = [], []
-    for record in found:
-        changes = {
-            str(name): turned[record.id, name]["before"]
-            for name, now in record.values.items()
-            if (record.id, name) in turned and turned[record.id, name]["after"] == now
-        }
-        if changes:
-            back.append(record)
-            proposals.append(Proposal(record, work.store.entities[record.entity], changes))
-    journal.apply(work, proposals)
+    back = _turn_back(work, kept["references"])
     rows = [k for k in kept["links"] if k["record_id"] == loser.id]
-    later = [r for r in found if r not in back]
+    found = references.referring(work, survivor.entity, survivor.id)
+    later = [r for r in found if r.id not in {b.id for b in back}]
     since = references.from_rows(env, work, survivor.entity, later, rows)
     turning = references.Turning(env, work, survivor.entity, survivor.id, loser.id)
     turning.records(since)
     turning.shadows([*back, *since], moved_sources(kept["links"], loser))
     return len(back) + len(since)
+
+
+def _turn_back(work: Work, turned: Sequence[Mapping[str, Any]]) -> list[Record]:
+    """The records whose field the merge turned, and nobody since: they refer to the loser again."""
+    by_entity: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for one in turned:
+        by_entity.setdefault(one["entity"], {}).setdefault(one["record_id"], []).append(one)
+    back, proposals = [], []
+    for entity, by_id in sorted(by_entity.items()):
+        found = records.load(work.connection, work.store, entity, by_id, lock=True)
+        for record in found.values():
+            changes = {
+                one["field"]: one["before"]
+                for one in by_id[record.id]
+                if record.values.get(one["field"]) == one["after"]
+            }
+            if changes:
+                back.append(record)
+                proposals.append(Proposal(record, work.store.entities[entity], changes))
+    references.follow(work, proposals)
+    return back
 
 
 # -------------------------------------------------------------------------------------------- edits
