@@ -341,7 +341,7 @@ def make(world, entity, **values):
 
 def test_lines_that_refer_to_a_merged_product_follow_and_go_back(world):
     one, other = (make(world, "product", name=n, sku=n) for n in ("A", "B"))
-    lines = [{"line_no": "1", "product": other}, {"line_no": "2", "product": one}]
+    lines = [{"line_no": 1, "product": other}, {"line_no": 2, "product": one}]
     order_id = make(
         world, "sales_order", number="1", doc_date="2026-01-31", currency="EUR", lines=lines
     )
