@@ -4,12 +4,13 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hub.cli.base import Outcome, State
-from hub.errors import HubError
+from hub.errors import HubError, Problem
 from hub.i18n import _, render, render_hint, say, spoken, translate
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # A value from another system must not be able to drive the terminal.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What the values of a message are called where they are instants.
+MOMENTS = ("at", "since", "until")
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
 
@@ -124,6 +127,18 @@ class Screen:
         for name, value in values.items():
             self.out.print(f"{name:<{width}}  {self.cell(value)}")
 
+    def readable(self, problem: Problem) -> Problem:
+        """The problem with its values as people read them: instants in the local zone, lists as JSON."""
+        values = {
+            name: moment(value)
+            if name in MOMENTS
+            else value
+            if _is_plain(value)
+            else self.cell(value)
+            for name, value in problem.values.items()
+        }
+        return replace(problem, values=values)
+
     def cell(self, value: Any) -> str:
         if value is None or value == "":
             return "—"
@@ -132,6 +147,10 @@ class Screen:
         if isinstance(value, Mapping | list | tuple):
             return clean(json.dumps(value, ensure_ascii=False, default=plain))
         return clean(moment(value) if isinstance(value, datetime) else str(value))
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value != "" and not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:

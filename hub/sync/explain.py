@@ -268,7 +268,7 @@ LOST = {
     "open": "{whose} says {value} since {at}, and that waits for a decision",
     "decided": "{value}, which {whose} had, did not win on {at} ({by})",
 }
-SAME = "{connections} has the same"
+SAME = "it is the same in {connections}"
 HELD = {
     "spelled": "{connection} spells it {value}",
     "differs": "{connection} still has {value}",

@@ -16,6 +16,8 @@ from hub.store.types import load
 from hub.sync.compose import difference
 from hub.sync.flow import Env, Flow
 from hub.sync.links import Link
+from hub.sync.merge import covers
+from hub.sync.rows import decode
 
 
 def of_flow(env: Env, connection: Connection, flow: Flow) -> list[Problem]:
@@ -86,11 +88,32 @@ def of_record(
     return [*conflicts, *out]
 
 
-def differing(flow: Flow, record: Record, row: Any) -> list[str]:
-    """The mapped fields in which the system was last seen to hold something else."""
+def differing(
+    flow: Flow, record: Record, row: Any, frozen: frozenset[str] = frozenset()
+) -> list[str]:
+    """The mapped fields in which the system was last seen to hold something else.
+
+    A field of which its columns can hold no more than they do is no difference.
+    """
     link = Link(row.id, row.external_id, row.record_id, row.state, None, None, None, None, None)
     link.shadow, link.sent = load(row.shadow) or {}, load(row.sent) or {}
-    return sorted(difference(flow, record, link, frozenset()))
+    references, old = {ref.path[0] for ref in flow.mapping.refs}, decode(row.row)
+    found = []
+    for name, value in difference(flow, record, link, frozen).items():
+        if name in references:
+            differs = not covers(value, link.shadow.get(name))
+        else:
+            differs = _changes_columns(flow, name, value, old)
+        if differs:
+            found.append(name)
+    return sorted(found)
+
+
+def _changes_columns(flow: Flow, name: str, value: Any, old: Mapping[str, Any]) -> bool:
+    try:
+        return bool(flow.mapping.put({name: value}, dict(old) or None, fields={name}))
+    except ValueError:
+        return True  # it cannot be written: its mark will say so
 
 
 def _ends(flow: Flow, record: Record, row: Any | None, about: Mapping[str, Any]) -> list[Problem]:

@@ -1,5 +1,6 @@
 """`hub(...)` runs a command line over a fake of the facade."""
 
+import copy
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -182,6 +183,121 @@ DIFFERENT = {
 }
 
 
+UNDO = {
+    "run": "r1",
+    "seq": None,
+    "flow": "customers",
+    "records": 1,
+    "fields": 1,
+    "refused": 1,
+    "already": 0,
+    "systems": {"crm": {"written": 1}},
+    "undo": None,
+    "steps": [
+        {
+            "entity": "customer",
+            "id": "1",
+            "record": "C1",
+            "op": "update",
+            "fields": [{"field": "name", "now": "Eve", "back": "Ada"}],
+            "links": [],
+            "refused": [],
+            "systems": [],
+        },
+        {
+            "entity": "customer",
+            "id": "2",
+            "record": "C2",
+            "op": "update",
+            "fields": [],
+            "links": [],
+            "refused": [
+                {
+                    "code": "edited",
+                    "message": "changed since, on {at} by {origin} (line {seq})",
+                    "field": "name",
+                    "values": {"at": "2025-03-01T00:30:00Z", "origin": "user:ada", "seq": 9},
+                }
+            ],
+            "systems": [],
+        },
+    ],
+}
+EXPLAINED = {
+    "entity": "customer",
+    "id": "1",
+    "record": "C1",
+    "fields": [
+        {
+            "field": "name",
+            "value": "Ada",
+            "clauses": [
+                {
+                    "code": "clause",
+                    "message": "{field} of {entity} {record} is {value}",
+                    "values": {
+                        "field": "name",
+                        "entity": "customer",
+                        "record": "C1",
+                        "value": "A\x1b[1mda",
+                    },
+                },
+                {
+                    "code": "clause",
+                    "message": "{name} set it on {at}",
+                    "values": {"name": "ada", "at": "2025-03-01T00:30:00Z"},
+                },
+            ],
+        }
+    ],
+}
+WHY_NOT = {
+    "connection": "erp",
+    "row": "17",
+    "flows": [
+        {
+            "flow": "customers",
+            "stream": "customer",
+            "reasons": [
+                {
+                    "code": "never-run",
+                    "message": "flow {flow!r} has never run",
+                    "hint": "Run it: hub sync {flow}",
+                    "values": {"flow": "customers"},
+                }
+            ],
+        }
+    ],
+}
+TIMELINE = {
+    "entity": "customer",
+    "id": "1",
+    "more": False,
+    "lines": [
+        {
+            "seq": 4,
+            "at": "2025-03-01T00:30:00Z",
+            "op": "create",
+            "origin": "flow:customers",
+            "connection": "erp",
+            "external_id": "17",
+            "changes": {"code": [None, "C1"]},
+        }
+    ],
+}
+LISTED = {
+    "code": "C1",
+    "name": "Ada",
+    "id": "1",
+    "version": 1,
+    "active": True,
+    "created_at": "2025-03-01T00:30:00Z",
+    "created_by": "flow:customers",
+    "updated_at": "2025-03-01T00:30:00Z",
+    "updated_by": "flow:customers",
+}
+
+
 @dataclass
 class FakeHub:
     """Answers with what a test puts into `answers`; an exception there is raised."""
@@ -298,6 +414,32 @@ class FakeHub:
     def verify(self, *, repair=False, remote=False, progress):
         progress({"flow": "party", "phase": "verify", "done": 1, "total": 1})
         return self._answer("verify", VERIFIED, repair, remote)
+
+    def undo_plan(self, run, *, seq=None, fields=(), remake=False):
+        return self._answer("undo_plan", UNDO, run, seq, tuple(fields), remake)
+
+    def undo(self, run, *, seq=None, fields=(), remake=False, progress):
+        progress({"flow": "undo", "phase": "undo", "done": 1, "total": 1})
+        return self._answer("undo", {**UNDO, "undo": "u1"}, run, seq, tuple(fields), remake)
+
+    def explain(self, entity, key, path=""):
+        return self._answer("explain", copy.deepcopy(EXPLAINED), entity, key, path)
+
+    def why_not(self, connection, row, *, look=False):
+        return self._answer("why_not", WHY_NOT, connection, row, look)
+
+    def why_not_record(self, connection, entity, key):
+        return self._answer("why_not_record", WHY_NOT, connection, entity, key)
+
+    def history(self, entity, key, limit=50):
+        return self._answer("history", TIMELINE, entity, key, limit)
+
+    def records(self, entity, *, where=(), at=None, after="", limit=50):
+        found = {"entity": entity, "at": at, "next": None, "records": [LISTED]}
+        return self._answer("records", found, entity, where, at, after, limit)
+
+    def entity(self, name):
+        return ENTITIES[name]
 
     def run_forever(self, stop):
         self._answer("run_forever", None, stop())

@@ -3,7 +3,7 @@
 import pytest
 
 from hub.values.moments import UNKNOWN
-from tests.cli.conftest import DIFFERENT
+from tests.cli.conftest import DIFFERENT, UNDO
 
 
 def test_verify_says_what_it_checked(hub, fake):
@@ -68,3 +68,87 @@ def test_filters_that_are_none_are_named(real):
     assert ran.code == 4 and "colour" in ran.err and "name" in ran.err
     assert real("list", "customer", "--where", "red").code == 4
     assert real("export", "customer", "--format", "xlsx").code == 2
+
+
+def test_undo_shows_its_plan_and_does_nothing_unasked(hub, fake):
+    ran = hub("undo", "r1")
+
+    assert ran.code == 7
+    assert "Ada" in ran.out and "Eve" in ran.out and "edited" not in ran.out
+    assert "crm: 1 rows: put back" in ran.out and "✗ C2 name: changed since" in ran.out
+    assert [c[0] for c in fake.calls if c[0].startswith("undo")] == ["undo_plan"]
+    assert hub("undo", "r1", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "are back"), ("zh", "已恢复")])
+def test_undo_does_what_it_is_told(hub, fake, language, word):
+    ran = hub("undo", "r1", "--yes", "--field", "name", "--lang", language)
+
+    assert ran.code == 3 and word in ran.out and "hub undo u1" in ran.err
+    assert ("undo", "r1", None, ("name",), False) in fake.calls
+
+
+def test_undo_wants_a_run_or_a_line(hub, fake):
+    assert hub("undo").code == 2
+    assert hub("undo", "r1", "--change", "7").code == 2
+    assert hub("undo", "--change", "7", "--dry-run").code == 0
+    assert ("undo_plan", None, 7, (), False) in fake.calls
+
+
+def test_an_undo_that_is_done_says_so(hub, fake):
+    fake.answers["undo_plan"] = {**UNDO, "records": 0, "refused": 0, "already": 3, "steps": []}
+
+    assert "taken back already" in hub("undo", "r1").out
+    fake.answers["undo_plan"] = {**UNDO, "records": 0, "refused": 0, "already": 0, "steps": []}
+    assert "nothing to take back" in hub("undo", "r1").out
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_explain_is_one_sentence(hub, fake, language):
+    ran = hub("explain", "customer", "C1", "name", "--lang", language)
+
+    assert ran.code == 0 and ran.out.count("\n") == 1
+    assert ran.out.strip().endswith("." if language == "en" else "。")
+    assert "\\x1b" in ran.out and "\x1b" not in ran.out
+    told = hub("explain", "customer", "C1", "name", "--json", "--lang", language).json["result"]
+    assert told["fields"][0]["sentence"] in ran.out and "clauses" not in told["fields"][0]
+
+
+def test_why_not_gives_a_reason_and_a_remedy(hub, fake):
+    ran = hub("why-not", "erp", "17", "--look")
+
+    assert (
+        ran.code == 0 and "has never run" in ran.out and "→ Run it: hub sync customers" in ran.out
+    )
+    assert ("why_not", "erp", "17", True) in fake.calls
+    assert hub("why-not", "erp", "--record", "customer", "C1").code == 0
+    assert ("why_not_record", "erp", "customer", "C1") in fake.calls
+    assert hub("why-not", "erp").code == 2
+
+
+def test_history_is_a_table(hub, fake):
+    assert "C1" in hub("history", "customer", "C1").out
+    assert hub("list", "customer").out.count("\n") == 2
+
+
+def test_what_is_unknown_is_named(real):
+    for command in (
+        ("explain", "customer", "C1"),
+        ("explain", "nothing", "C1"),
+        ("why-not", "erp", "1"),
+        ("undo", "r1", "--yes"),
+        ("undo", "--change", "7"),
+        ("undo", "r1", "--field", "colour"),
+        ("history", "customer", "C1"),
+        ("show", "customer", "C1", "--at", "yesterday"),
+    ):
+        ran = real(*command)
+        assert ran.code == 1 and ran.err.startswith("✗") and "→" in ran.err, (command, ran.err)
+
+
+def test_a_file_that_cannot_be_written_is_named(real, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    ran = real("export", "customer", "--out", tmp_path / "file" / "c.csv")
+
+    assert ran.code == 1 and "cannot be written" in ran.err

@@ -286,3 +286,34 @@ def test_the_systems_are_compared_row_by_row(settled):
     world.sync(full=True)
     world.sync()
     assert list(remote.compare(world.env, world._open, {})) == []
+
+
+PARTIAL = """
+entity: customer
+stream: customers
+key: id
+modified: modified
+match: [[code]]
+rows:
+- {field: code, from: code}
+- {field: name, from: name}
+- {field: address.city, from: city}
+"""
+
+
+def test_what_the_columns_of_a_system_cannot_hold_is_no_difference(tmp_path):
+    """The CRM has no street: our address says more than its own ever can."""
+    world = World(f"sqlite:///{tmp_path / 'hub.db'}")
+    erp, crm = world.system("erp"), world.system("crm")
+    whole = CUSTOMER.replace(
+        "- {field: phone", "- {field: address.street, from: street}\n- {field: phone"
+    )
+    world.flow("erp-customers", "erp", whole + "match: [[code]]\n")
+    world.flow("crm-customers", "crm", PARTIAL)
+    crm.put("customers", {"code": "C1", "name": "Ada", "city": "Bonn"})
+    erp.put("customers", {"code": "C1", "name": "Ada", "city": "Bonn", "street": "Am Markt 1"})
+    world.sync()
+
+    assert world.customer("C1")["address"] == {"city": "Bonn", "street": "Am Markt 1"}
+    assert found(world) == {}
+    world.store.close()

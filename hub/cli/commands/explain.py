@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from hub.cli.base import Command, Outcome, State, language, option
-from hub.cli.screen import Screen, moment
+from hub.cli.screen import Screen, clean
 from hub.errors import Problem
 from hub.i18n import _, render, render_hint, translate
 
@@ -39,26 +39,9 @@ def explain(state: State, entity: str, key: str, field: str) -> Outcome:
 
 
 def _sentence(screen: Screen, clauses: Sequence[Mapping[str, Any]]) -> str:
-    from hub.cli.screen import clean
-
     between, end = JOINED[screen.language]
-    texts = [render(_shown(screen, Problem.from_json(c)), screen.language) for c in clauses]
+    texts = [render(screen.readable(Problem.from_json(c)), screen.language) for c in clauses]
     return clean(between.join(texts) + end)
-
-
-def _shown(screen: Screen, problem: Problem) -> Problem:
-    """The problem with its values as people read them."""
-    values = {
-        name: moment(value)
-        if name in ("at", "since", "until")
-        else screen.cell(value)
-        if name in ("value", "run", "mapping_version", "mapping") or value is None
-        else value
-        for name, value in problem.values.items()
-    }
-    return Problem(
-        problem.code, problem.message, problem.field, problem.value, problem.hint, values
-    )
 
 
 # ---------------------------------------------------------------------------------------- why-not
@@ -93,7 +76,7 @@ def _show_reasons(screen: Screen, found: Mapping[str, Any]) -> None:
         if flow["flow"]:
             screen.line(_("Flow {flow} {stream}:"), flow=flow["flow"], stream=flow["stream"])
         for reason in flow["reasons"]:
-            problem = _shown(screen, Problem.from_json(reason))
+            problem = screen.readable(Problem.from_json(reason))
             state = "ok" if problem.code in FINE else "warn"
             text = render(problem, screen.language)
             screen.mark(state, text, render_hint(problem, screen.language))

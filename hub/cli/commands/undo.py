@@ -128,7 +128,7 @@ def _show_refused(screen: Screen, found: Mapping[str, Any]) -> None:
     for step in found["steps"]:
         for refused in step["refused"]:
             if shown < SHOWN:
-                problem = Problem.from_json(refused)
+                problem = screen.readable(Problem.from_json(refused))
                 text = f"{step['record']} {render(problem, screen.language)}"
                 screen.mark("fail", text, render_hint(problem, screen.language))
             shown += 1

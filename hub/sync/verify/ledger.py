@@ -17,14 +17,13 @@ from hub.model.schema import check
 from hub.store import records
 from hub.store.records import Record
 from hub.store.session import Store
-from hub.store.types import dump, load
+from hub.store.types import dump
 from hub.sync import history
-from hub.sync.compose import difference
 from hub.sync.conflicts import open_conflicts
 from hub.sync.flow import Env, Flow, Work
 from hub.sync.history import Line
-from hub.sync.links import Link
 from hub.sync.listing import called
+from hub.sync.standing import differing
 from hub.sync.verify.finding import Finding, Progress, Repair, noticed
 
 PAGE = 500
@@ -364,15 +363,13 @@ class _Page:
                 )
             return
         row = rows[0]
-        if row.state != "active" or not all(map(_is_json, (row.shadow, row.sent))):
+        if row.state != "active" or not all(map(_is_json, (row.shadow, row.sent, row.row))):
             return
         if "$row" in frozen:
             return  # gone there, edited here: a person decides
         if not flow.capabilities.updates or row.shadow is None:
             return
-        link = Link(row.id, row.external_id, row.record_id, row.state, None, None, None, None, None)
-        link.shadow, link.sent = load(row.shadow), load(row.sent) or {}
-        names = sorted(difference(flow, record, link, frozen))
+        names = differing(flow, record, row, frozen)
         if names:
             self._add(
                 "outbox",
