@@ -446,6 +446,20 @@ def split_key(external_id: str) -> list[str]:
     return [*parts, part]
 
 
+def with_defaults(values: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, and what a new row has where they say nothing; for a list, in each of its rows."""
+    out = dict(values)
+    for key, given in new.items():
+        have = out.get(key)
+        if isinstance(have, list) and isinstance(given, Mapping):
+            out[key] = [with_defaults(entry, given) for entry in have]
+        elif isinstance(have, Mapping) and isinstance(given, Mapping):
+            out[key] = with_defaults(have, given)
+        elif have is None:
+            out[key] = given
+    return out
+
+
 def keyset(
     ask: Callable[[Any, Any], Sequence[T]], rank: Callable[[T], tuple[Any, Any]], begin: Any
 ) -> Iterator[list[T]]:

@@ -9,6 +9,7 @@ answer says so.
 
 import base64
 import json
+import logging
 import re
 import socket
 import ssl
@@ -58,6 +59,9 @@ _LOGIN = re.compile(
 )
 _GATEWAY = re.compile(rb"bad gateway|gateway time|unavailable|maintenance|try again later", re.I)
 _LOGIN_URL = re.compile(r"log.?in|sign.?in|/sso|/auth|oauth|saml", re.I)
+
+# Its debug lines repeat the whole address, and in the query of some systems stand key and token.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 Decimals = Literal["number", "text"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hub.connector import Change, WriteResult
+from hub.connector import Change, WriteResult, with_defaults
 from hub.errors import RejectedError
 
 from . import coding
@@ -185,20 +185,6 @@ class Writer:
         if error:
             return WriteResult.rejected(change.key, code="refused", message=error)
         return WriteResult.applied(change.key, remote_id=change.remote_id)
-
-
-def with_defaults(values: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, and what a new row has where they say nothing; for a list, in each of its rows."""
-    out = dict(values)
-    for key, given in new.items():
-        have = out.get(key)
-        if isinstance(have, list) and isinstance(given, Mapping):
-            out[key] = [with_defaults(entry, given) for entry in have]
-        elif isinstance(have, Mapping) and isinstance(given, Mapping):
-            out[key] = with_defaults(have, given)
-        elif have is None:
-            out[key] = given
-    return out
 
 
 def _place(entity: Mapping[str, Any]) -> int:
