@@ -14,9 +14,11 @@ Streams are objects by API name, custom ones end in `__c`.  An order brings its 
 not documented.
 
 What is not possible: to write conditionally; to see rows that were invalidated and deleted between
-two reads (invalid ones are seen as deleted).  A delete of the hub is an invalidation (作废), which a
-person can take back.  With approval flows a change may wait for a person (`trigger_approval`).
-Creates repeat safely only with `key_column`, a unique custom field that carries the hub's key.
+two reads (pages name invalid ones as deleted, but the engine takes deletions from complete reads);
+to receive events (`receive` reads them, but no address of the hub takes them yet).  A delete of the
+hub is an invalidation (作废), which a person can take back.  With approval flows a change may wait
+for a person (`trigger_approval`).  Creates repeat safely only with `key_column`, a unique custom
+field that carries the hub's key.
 """
 
 import secrets

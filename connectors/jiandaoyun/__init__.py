@@ -12,10 +12,11 @@ setting `forms` says; columns are its widgets by alias, or by id where no alias 
 aliases: ids change when a form is copied.
 
 What is not possible: to ask for changed rows, so an incremental read looks at all and gives those
-that changed; to see deletions but by a push or a complete read; to clear a date; to write files; to
-write conditionally.  Required and unique widgets are not enforced on what the API writes.  A create
-is sent with an id that the platform remembers for an hour; with `key_column`, a text widget that
-carries the hub's key, it repeats safely for ever.
+that changed; to see deletions but by a complete read (`receive` reads pushes, which name them, but
+no address of the hub takes pushes yet); to clear a date; to write files; to write conditionally.
+Required and unique widgets are not enforced on what the API writes.  A create is sent with an id
+that the platform remembers for an hour; with `key_column`, a text widget that carries the hub's key,
+it repeats safely for ever.
 """
 
 import uuid
@@ -47,21 +48,11 @@ from hub.connector import (
     WriteResult,
     batches,
 )
-from hub.errors import (
-    AuthError,
-    ConfigError,
-    HubError,
-    NotFoundError,
-    ProtocolError,
-    RateLimitError,
-    RejectedError,
-    RemoteError,
-    UnavailableError,
-)
-from hub.http import BearerAuth, Response, RestClient
-from hub.http import classify as by_status
+from hub.errors import ConfigError, NotFoundError, ProtocolError, RejectedError
+from hub.http import BearerAuth, RestClient
 from hub.seams import SystemClock
 
+from .answers import ABSENT, DUPLICATE_TRANSACTION, classify
 from .pushing import verified
 from .widgets import (
     FILTERED,
@@ -78,13 +69,6 @@ from .widgets import (
 ROWS = 100
 STAMP = "updateTime"
 KEYS = uuid.UUID("6d1f3a0e-6a0b-5c58-9f0e-0d2f5f0a7c11")  # makes an id of the hub's key
-DENIED = {8017, 8301, 8302, 17018}
-BUSY = {9004, 9007}
-TOO_FAST = {8303: 1, 8304: 1}
-PLAN = {7103, 7212}
-ABSENT = {4001, 4042}
-NO_FORM = {2004, 3000}
-DUPLICATE_TRANSACTION = 17026
 
 
 class JiandaoyunSettings(Settings):
@@ -518,52 +502,3 @@ def _refused(change: Change, e: RejectedError) -> WriteResult | None:
     return WriteResult.rejected(
         change.key, code=str(code or e.code), message=str(e.values.get("message") or e)
     )
-
-
-def classify(response: Response) -> HubError | None:
-    """What a refusal means; workflow calls refuse in a 200."""
-    code, message = _said(response)
-    if response.ok and code is None:
-        return None
-    values = {"code": code, "message": message, "url": response.url, "may_have_acted": False}
-    if code in DENIED:
-        template = "Jiandaoyun {url} refuses the key: {message} ({code})"
-        hint = "Check the key, the applications it may see, and the addresses it may come from."
-        return response.error(AuthError, template, hint=hint, **values)
-    if code in TOO_FAST:
-        template = "Jiandaoyun {url}: too many calls: {message} ({code})"
-        wait = timedelta(seconds=TOO_FAST[code])
-        return response.error(RateLimitError, template, retry_after=wait, **values)
-    if code in PLAN:
-        template = "Jiandaoyun {url}: the plan is used up: {message} ({code})"
-        return response.error(RateLimitError, template, retry_after=timedelta(hours=1), **values)
-    if code in BUSY:
-        template = "Jiandaoyun {url} is busy: {message} ({code})"
-        return response.error(UnavailableError, template, **values)
-    if code in NO_FORM:
-        return NotFoundError(
-            "Jiandaoyun: the application or form does not exist: {message} ({code})",
-            code=code,
-            message=message,
-            hint="Check the ids, and that the key may see the application.",
-        )
-    error = by_status(response)
-    if isinstance(error, RejectedError) or (error is None and code is not None):
-        return response.error(RejectedError, "Jiandaoyun {url}: {message} ({code})", **values)
-    return error
-
-
-def _said(response: Response) -> tuple[int | None, str]:
-    """Code and message of a refusal; None for an answer that is none."""
-    if response.ok and b'"failure"' not in response.content:
-        return None, ""
-    try:
-        body = response.json()
-    except RemoteError:
-        return None, ""
-    match body:
-        case {"status": "failure", "code": int(code), **rest} if response.ok:
-            return code, str(rest.get("message") or "")[:300]
-        case {"code": int(code), **rest} if not response.ok:
-            return code, str(rest.get("msg") or "")[:300]
-    return None, ""
