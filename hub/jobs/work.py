@@ -487,7 +487,9 @@ class Jobs:
 
 def _aside(flow: Flow, env: Env) -> Run:
     """Counts for rows that a run meets besides its own reading."""
-    return Run("", flow.name, "running", "pull", False, None, stamp(env.clock.now()), Counts())
+    run = Run("", flow.name, "running", "pull", False, None, stamp(env.clock.now()), Counts())
+    run.scored = duplicates.prepare(env, flow)
+    return run
 
 
 def _is_complete(run: Run, known: int) -> tuple[bool, str]:

@@ -102,6 +102,32 @@ def test_two_records_that_both_look_like_the_row_are_left_to_a_person(pair):
     assert len(parties(world)) == 3 and len(queue(world)) == 2
 
 
+def test_a_row_that_is_fetched_because_an_order_refers_to_it_is_compared_too(world):
+    orders = """
+entity: sales_order
+stream: orders
+key: id
+modified: modified
+rows:
+- {field: number, from: number}
+- {field: doc_date, from: date}
+- {field: currency, from: currency}
+- {field: customer, from: customer, ref: customer}
+"""
+    erp, crm = world.system("erp"), world.system("crm")
+    world.flow("erp-customers", "erp", CODED, direction="in")
+    world.flow("crm-orders", "crm", orders, direction="in")
+    world.flow("crm-customers", "crm", CODED, direction="in")
+    erp.put("customers", {"code": "C1", **ADA})
+    world.sync()
+    key = crm.put("customers", {"code": "X9", **ADA})
+    crm.put("orders", {"number": "1", "date": "2026-01-31", "currency": "EUR", "customer": key})
+
+    world.sync("crm-orders")
+
+    assert len(parties(world)) == 2 and len(queue(world)) == 1
+
+
 def test_an_empty_hub_is_loaded_without_an_index(pair):
     world, erp, _ = pair
     erp.put("customers", {"code": "C1", **ADA})

@@ -38,6 +38,8 @@ class Known:
 
 def catch_up(env: Env, entity: Entity, progress: Progress = lambda event: None) -> None:
     """Index what was changed since the last time; each portion is a transaction of its own."""
+    if not _is_behind(env, entity):
+        return
     done = 0
     while True:
         with env.work("index", "hub") as work:
@@ -46,6 +48,14 @@ def catch_up(env: Env, entity: Entity, progress: Progress = lambda event: None) 
         if not rest:
             return
         progress({"flow": entity.name, "phase": "index", "done": done, "total": None})
+
+
+def _is_behind(env: Env, entity: Entity) -> bool:
+    """Whether anything was journaled since the index was brought up last."""
+    state, log = env.store.metadata.tables["match_state"], env.store.metadata.tables["journal"]
+    with env.store.read() as connection:
+        seq = connection.execute(select(state.c.seq).where(state.c.entity == entity.name)).scalar()
+        return seq is None or seq < (connection.execute(select(func.max(log.c.seq))).scalar() or 0)
 
 
 def _portion(work: Work, entity: Entity) -> tuple[int, bool]:

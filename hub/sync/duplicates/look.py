@@ -23,7 +23,7 @@ class Found:
     candidates: dict[str, Score] = field(default_factory=dict)
 
 
-def prepare(env: Env, flow: Flow, progress: index.Progress) -> bool:
+def prepare(env: Env, flow: Flow, progress: index.Progress = lambda event: None) -> bool:
     """Bring the index up, if this flow has use of it; whether it has."""
     entity = env.store.entities[flow.stored]
     if flow.settings.duplicates.mode == "keys" or not entity.traits:
