@@ -67,6 +67,7 @@ class Jobs:
         board = look(self.env, self.order)
         if schedules and schedule(self.env, self.order, board, now):
             board = look(self.env, self.order)
+        self.env.fault("step:looked")
         waits: list[datetime] = []
         for run in board.live:
             wait = self._attempt(run, now, board)

@@ -72,6 +72,7 @@ class MemorySystem:
     counts_rows: bool = False
     tells_version: bool = True
     fetched: dict[str, datetime] = field(default_factory=dict)
+    """When the session that writes now last fetched a row."""
     ids: int = 0
     reading_since: dict[str, datetime] = field(default_factory=dict)
     read_through: dict[str, datetime] = field(default_factory=dict)
@@ -124,6 +125,7 @@ class MemoryConnector(Connector):
     def __init__(self, system: MemorySystem) -> None:
         super().__init__({})
         self.system = system
+        self.fetched: dict[str, datetime] = {}
         self.capabilities = system.capabilities
 
     def open(self) -> None:
@@ -175,7 +177,7 @@ class MemoryConnector(Connector):
                     continue
                 if all(row.get(c) == v for c, v in wanted.items()):
                     found.append(copy.deepcopy(row))
-                    self.system.fetched[row[self.system.key]] = self.system.clock.now()
+                    self.fetched[row[self.system.key]] = self.system.clock.now()
                     break
         self.system.wire.answer("fetch")
         yield from found
@@ -186,6 +188,7 @@ class MemoryConnector(Connector):
 
     def write(self, stream: Stream, batch: Sequence[Change]) -> Iterator[WriteResult]:
         self._call("write")
+        self.system.fetched = self.fetched
         results = self.system.wire.write(batch, lambda change: self._apply(stream, change))
         self.system.wire.answer("write")
         if self.system.lose_answers:

@@ -44,7 +44,10 @@ def rows_of(sim: "Simulation", table: str) -> Rows:
 
 
 def _unread(sim: "Simulation") -> Iterator[str]:
-    known = {(r["source_id"], r["external_id"], r["row_hash"]) for r in rows_of(sim, "link")}
+    known = {
+        (r["source_id"], r["external_id"], fingerprint(r["row"] or ""))
+        for r in rows_of(sim, "link")
+    }
     for parked in rows_of(sim, "parked"):
         source = sim.world.flows[parked["flow"]].source_id
         known.add((source, parked["external_id"], parked["row_hash"]))

@@ -112,6 +112,7 @@ class Simulation:
             "deletes": plan.deletes,
             "brake": plan.brake,
         }
+        common["overlap"] = plan.overlap
         common["schedule"] = f"every {self.scenario.every}s"
         if plan.full:
             common["full_schedule"] = f"every {self.scenario.every * 2}s"
@@ -197,6 +198,22 @@ class Simulation:
         ).fetchone()[0]
         if not held:
             self.outcome.violations.append(f"I10: {player.name} commits {work} without a lease")
+        if work == "sweep":
+            self._check_ghosts()
+
+    def _check_ghosts(self) -> None:
+        """I11: what was there all through a reading is not taken for deleted when it ends."""
+        flows = {flow.source_id: flow for flow in self.world.flows.values()}
+        ghosts = "SELECT source_id, external_id FROM link WHERE state = 'ghost'"
+        for source_id, key in self.raw.execute(ghosts).fetchall():
+            stream, system = (
+                flows[source_id].stream.name,
+                self.world.systems[flows[source_id].connection],
+            )
+            since = system.reading_since.get(stream)
+            if key in system.rows(stream) and since and system.born[key] < since:
+                text = f"I11: {flows[source_id].name} {key} was taken for deleted, and is there"
+                self.outcome.violations.append(text)
 
     def wait_on_wire(self) -> None:
         """A call takes its time.  A living process renews its leases meanwhile."""
@@ -223,6 +240,7 @@ class Simulation:
             self._count_create(name, change, result)
         elif "customers" in system.streams and result.remote_id in system.streams["customers"]:
             old = before[result.remote_id]
+            self._needless(name, change, old, system.streams["customers"][result.remote_id])
             self._overwritten(name, change, old, system.streams["customers"][result.remote_id])
         return result
 
@@ -244,6 +262,16 @@ class Simulation:
                 text = f"I2: {code} was created in {name}, where the hub had been shown it"
                 self.outcome.violations.append(text)
             self.model.raced.add(code)
+
+    def _needless(
+        self, name: str, change: Change, old: dict[str, Any], new: dict[str, Any]
+    ) -> None:
+        """I4: an update changes something, unless the system has a will of its own."""
+        (plan,) = (p for p in self.scenario.systems if p.name == name)
+        stamps = ("modified", "version")
+        same = all(old.get(c) == new.get(c) for c in {*old, *new} if c not in stamps)
+        if same and not plan.habits:
+            self.outcome.violations.append(f"I4: an update of {name} {old['id']} changed nothing")
 
     def _overwritten(
         self, name: str, change: Change, old: dict[str, Any], new: dict[str, Any]

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -47,6 +47,7 @@ class SystemPlan:
     lag: timedelta
     counts_rows: bool
     tells_version: bool
+    overlap: timedelta = timedelta(minutes=2)
     direction: str = "both"
     deletes: Deletes = field(default_factory=Deletes)
     brake: Brake = field(default_factory=Brake)
@@ -80,7 +81,12 @@ def draw(seed: int) -> Scenario:
     count = rng.choice((2, 2, 2, 2, 2, 2, 2, 3, 3, 4))
     orders = count == 2 and rng.random() < 0.3
     names = ("erp", "crm", "shop", "mail")[:count]
-    systems = tuple(_system(rng, name, names) for name in names)
+    plain = rng.random() < 0.5  # every clock is right, and the later write wins
+    systems = tuple(_system(rng, name, names, plain=plain) for name in names)
+    overlaps = random.Random(~seed)
+    systems = tuple(
+        replace(plan, overlap=timedelta(seconds=overlaps.choice((8, 120)))) for plan in systems
+    )
     faults = {kind: rng.choice(RATES) for kind in FAULTS}
     if rng.random() < 0.15:
         faults = dict.fromkeys(FAULTS, 0.0)
@@ -96,12 +102,12 @@ def draw(seed: int) -> Scenario:
         span=timedelta(seconds=rng.choice((20, 40, 60))),
         orders=orders,
         deletes=rng.choice((0.0, 0.0, 0.15)),
-        late_commits=rng.random() < 0.3,
+        late_commits=not plain and rng.random() < 0.5,
         every=rng.choice((20, 30)),
     )
 
 
-def _system(rng: random.Random, name: str, names: tuple[str, ...]) -> SystemPlan:
+def _system(rng: random.Random, name: str, names: tuple[str, ...], *, plain: bool) -> SystemPlan:
     lag = timedelta(seconds=rng.choice((0, 0, 5, 20)))
     can = Capabilities(
         read_page=rng.choice((1, 2, 3, 50)),
@@ -117,10 +123,10 @@ def _system(rng: random.Random, name: str, names: tuple[str, ...]) -> SystemPlan
         name,
         can,
         _habits(rng),
-        _policies(rng, names),
+        {} if plain else _policies(rng, names),
         echo=rng.random() < 0.6,
-        tick=timedelta(seconds=rng.choice((0, 0, 1, 2))),
-        ahead=timedelta(seconds=rng.choice((0, 0, -20, 20))),
+        tick=timedelta(seconds=0 if plain else rng.choice((0, 1, 2))),
+        ahead=timedelta(seconds=0 if plain else rng.choice((0, -20, 20))),
         lag=lag,
         counts_rows=rng.random() < 0.3,
         tells_version=rng.random() < 0.7,

@@ -74,10 +74,21 @@ class Users:
         rows = self.sim.world.systems[name].rows(CUSTOMERS)
         if not rows:
             return self._create()
-        old = rows[self.rng.choice(sorted(rows))]
-        row: dict[str, Any] = {"id": old["id"]}
-        for column in self.rng.sample(("name", "note", "short", "city", "credit", "tags"), 2):
-            row[column] = self._value(old["code"], column, name, old["id"], old.get(column))
+        key = self.rng.choice(sorted(rows))
+        columns = self.rng.sample(("name", "note", "short", "city", "credit", "tags"), 2)
+        self._change(name, key, columns)
+        if self.rng.random() < 0.4:  # on second thoughts
+            wait = timedelta(seconds=self.rng.choice((1, 2, 4, 8)))
+            again = self.sim.clock.moment + wait
+            self.sim.stage.at(again, lambda: self._change(name, key, columns[:1]))
+
+    def _change(self, name: str, key: str, columns: list[str]) -> None:
+        old = self.sim.world.systems[name].rows(CUSTOMERS).get(key)
+        if old is None:
+            return
+        row: dict[str, Any] = {"id": key}
+        for column in columns:
+            row[column] = self._value(old["code"], column, name, key, old.get(column))
         self._put(name, CUSTOMERS, row)
 
     def _value(self, code: str, column: str, name: str, key: str, old: Any) -> Any:
@@ -176,17 +187,19 @@ class Users:
 
     def _put(self, name: str, stream: str, row: dict[str, Any]) -> None:
         system = self.sim.world.systems[name]
-        at = self._stamp(system, stream, row.get("id", ""))
+        at = self._stamp(name, stream, row.get("id", ""))
         key = system.put(stream, row, at=at)
         shown = {k: str(v) for k, v in row.items() if k not in ("id", "modified")}
         self.sim.note(f"user of {name}", f"puts {stream} {key} {shown}")
 
-    def _stamp(self, system: MemorySystem, stream: str, key: str) -> datetime:
+    def _stamp(self, name: str, stream: str, key: str) -> datetime:
         """Now; or, where commits are late, the moment at which the change began."""
+        system = self.sim.world.systems[name]
+        (plan,) = (p for p in self.sim.scenario.systems if p.name == name)
         now = self.sim.clock.moment
         if not self.sim.scenario.late_commits:
             return now
-        began = now - timedelta(seconds=self.rng.choice((0, 1, 10, 60)))
+        began = now - plan.overlap * self.rng.choice((0.0, 0.02, 0.1, 0.5))
         old = system.rows(stream).get(key)
         last = datetime.fromisoformat(old["modified"]) - system.ahead if old else began
         return max(began, last)
