@@ -355,6 +355,9 @@ class _Intake:
                 for k, v in (("active", True), ("deleted_at", None), ("deletion_reason", None))
                 if getattr(record, k) != v
             }
+            changes.update(_active_again(flow, record, row))
+        # what was changed while a row was gone has passed it by
+        differs = op == "revive" or _differs(row)
         return Proposal(
             record,
             flow.entity,
@@ -362,7 +365,7 @@ class _Intake:
             envelope,
             op=op,
             flow=flow,
-            differs=flow.settings.writes and _differs(row),
+            differs=flow.settings.writes and differs,
             source_id=flow.source_id,
             external_id=row.external_id,
             source_at=row.modified_at,
@@ -444,6 +447,16 @@ class _Intake:
                 waits=row.waits if waiting else None,
             )
         )
+
+
+def _active_again(flow: Flow, record: Record, row: Incoming) -> dict[str, Any]:
+    """What archiving a record does to its status, undone: as the row says, if it does."""
+    status, column = flow.entity.field.get("status"), flow.entity.column("status")
+    if status is None or "inactive" not in status.choices:
+        return {}
+    if record.values.get(column) != "inactive":
+        return {}
+    return {column: row.values.get("status") or "active"}
 
 
 def _differs(row: Incoming) -> bool:

@@ -195,3 +195,21 @@ def test_a_link_is_journalled_with_the_version_its_record_has_by_then(world):
 
     versions = [line.version for line in world.rows("journal")]
     assert versions == sorted(versions)
+
+
+def test_what_was_changed_while_a_row_was_gone_reaches_it_when_it_comes_back(world):
+    erp, crm = pair(world)
+    key = erp.put("customers", {"code": "C1", "name": "Ada"})
+    erp.put("customers", {"code": "C2", "name": "Bob"})
+    world.sync()
+    other = next(k for k, row in crm.rows("customers").items() if row["code"] == "C1")
+    erp.remove("customers", key)
+    world.sync(full=True)
+    crm.put("customers", {"id": other, "city": "Berlin"})
+    world.sync()
+    erp.put("customers", {"id": key, "code": "C1", "name": "Ada"})
+
+    world.sync()
+
+    assert erp.rows("customers")[key]["city"] == "Berlin"
+    assert world.customer("C1")["status"] == "active"
