@@ -9,8 +9,9 @@ from typing import Any
 from hub.connector import Connector, WriteResult
 from hub.errors import RejectedError
 from hub.sync.flow import Env, Flow
+from hub.sync.links import Link
 from hub.sync.outgoing import Mark
-from hub.sync.rows import encode
+from hub.sync.rows import encode, fingerprint
 
 Guard = Callable[[], None]
 
@@ -49,8 +50,13 @@ def _look_before(flow: Flow, connector: Connector, marks: Sequence[Mark]) -> Non
         return
     for row in connector.fetch(flow.stream, list(blind)):
         m = blind.get(flow.mapping.external_id(row))
-        if m is not None and m.link is not None and encode(row) != m.link.row:
+        if m is not None and m.link is not None and not _is_as_seen(m.link, encode(row)):
             m.result, m.stored = WriteResult.conflict(m.key), row
+
+
+def _is_as_seen(link: Link, text: str) -> bool:
+    """By its hash too: of a row that was corrected in quarantine the link keeps the corrected text."""
+    return text == link.row or fingerprint(text) == link.row_hash
 
 
 def _write(env: Env, flow: Flow, connector: Connector, marks: Sequence[Mark], guard: Guard) -> None:

@@ -415,3 +415,30 @@ def test_a_quarantined_row_arrives_once_it_is_mended_at_the_source(pair):
 
     assert run["created"] == 1
     assert not world.rows("parked", state="open")
+
+
+def test_a_row_that_was_corrected_in_quarantine_can_be_written(world):
+    """The system still has the uncorrected row: that is how we last saw it, not a change there."""
+    from hub.sync import steward
+
+    erp = world.system("erp")
+    world.flow("erp-customers", "erp", CODED)
+    erp.put("customers", {"id": "7", "code": "C1", "name": None})
+    world.sync()
+    (entry,) = world.rows("parked", state="open")
+    assert steward.quarantine_fix(
+        world.env, world.jobs(), entry.id, {"name": "Ada"}, by="user:ada"
+    )["fixed"]
+    with world.env.work("edit", "user:ada") as work:
+        from hub.model import ENTITIES
+        from hub.store import records
+        from hub.sync.journal import Proposal, apply
+
+        (party,) = world.rows("party")
+        (record,) = records.load(work.connection, world.store, "party", [party.id]).values()
+        apply(work, [Proposal(record, ENTITIES["customer"], {"phone": "1"})])
+
+    written = world.sync()["erp-customers"]["written"]
+
+    assert written["updated"] == 1 and written["retry"] == 0
+    assert only(erp)["phone"] == "1"
