@@ -157,7 +157,7 @@ def exact(
         wanted = {name: str(values.get(name) or "").lower() for name in rule}
         if not all(wanted.values()):
             continue
-        found = records.find(connection, store, entity, rule[0], [wanted[rule[0]]])
+        found = records.find(connection, store, entity, rule[0], [str(values[rule[0]])])
         ids = {i for some in found.values() for i in some}
         alike = [
             r.id

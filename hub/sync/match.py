@@ -60,7 +60,7 @@ def _by_rule(
 ) -> list[list[str]]:
     first = rule[0]
     wanted = [_key(v.get(first)) for v in values]
-    usable = {w for w in wanted if w}
+    usable = {str(v[first]) for v, w in zip(values, wanted, strict=True) if w}
     if not usable:
         return [[] for _ in values]
     by_key = records.find(connection, store, flow.entity, first, usable)

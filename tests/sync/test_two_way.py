@@ -39,6 +39,17 @@ def test_a_new_row_arrives_in_the_other_system_once(pair):
     assert world.customer("C1")["credit_limit"] == "12.5"
 
 
+@pytest.mark.parametrize("code", ["Ä-1", "ÇA", "Ω", "客户1"])
+def test_a_key_is_the_same_key_whatever_its_letters_are(pair, code):
+    world, erp, crm = pair
+    for system in (erp, crm):
+        system.put("customers", {"code": code, "name": "Ada"})
+
+    world.sync()
+
+    assert len(world.rows("party")) == 1
+
+
 def test_edits_of_different_fields_on_two_sides_both_survive(pair):
     world, erp, crm = pair
     erp.put("customers", {"id": "7", "code": "C1", "name": "Ada", "phone": "1"})
