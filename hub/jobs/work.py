@@ -186,7 +186,9 @@ class Jobs:
             for page in remote.pages(connector.read(stream, run.cursor)):
                 rows = prepare(flow, page.rows)
                 self.env.fault("pull:read")
+                made = run.counts.by["created"]
                 taken = self._take_page(run, flow, fence, page, rows)
+                self.env.store.grown(_tables(flow), made, run.counts.by["created"])
                 self._follow(run, flow, connector, taken)
                 self._tell(run, "pull", run.counts.read, page.total)
                 if self.env.clock.monotonic() > until:
@@ -344,6 +346,7 @@ class Jobs:
         connector: Connector,
         marks: Sequence[Mark],
     ) -> None:
+        made = run.counts.written["created"]
         with self.env.work("intent", runs.ORIGIN.format(flow.name), run.id) as work:
             self.confirm(work, flow, fence)
             sending = push.plan(self.env, work, flow, run, marks, connector.version_of)
@@ -351,6 +354,7 @@ class Jobs:
             runs.save(work.connection, self.env.store, run)
         if sending:
             self.send_some(run, flow, fence, connector, sending, work.moment)
+        self.env.store.grown(_tables(flow), made, run.counts.written["created"])
         self._tell(run, "push", sum(run.counts.written.values()), None)
 
     def _hold_out(self, work: Work, run: Run, flow: Flow, sending: Sequence[Mark]) -> None:
@@ -484,6 +488,12 @@ class Jobs:
 
     def _tell(self, run: Run, phase: str, done: int, total: int | None) -> None:
         self.progress({"flow": run.flow, "phase": phase, "done": done, "total": total})
+
+
+def _tables(flow: Flow) -> tuple[str, ...]:
+    """What grows with the flow's records."""
+    lists = (f"{flow.stored}_{f.name}" for f in flow.entity.fields if f.rows)
+    return (flow.stored, *lists, "link", "journal", "outbox", "intent")
 
 
 def _aside(flow: Flow, env: Env) -> Run:

@@ -5,7 +5,7 @@ a busy timeout, and `synchronous=FULL`, because a lost intent is a duplicate in 
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hub.seams import FaultPoint, no_fault
 from hub.store import tables as core
 
 BUSY_TIMEOUT_MS = 10_000
+MANY = 500
 
 
 class Store:
@@ -72,6 +73,19 @@ class Store:
             self.engine.connect().execution_options(hub_reads=True) as connection,
         ):
             yield connection
+
+    def grown(self, tables: Iterable[str], before: int, now: int) -> None:
+        """Have PostgreSQL look at the tables anew, each time four times as many rows came in.
+
+        It plans by what it knew of a table, and its own housekeeping may be a minute late: in a
+        first load every look-up would by then go through all rows of the source.
+        """
+        steps = before.bit_length() // 2, now.bit_length() // 2
+        if self.dialect != "postgresql" or now < MANY or steps[0] == steps[1]:
+            return
+        names = ", ".join(f'"{name}"' for name in tables)
+        with translated(self.engine), self.engine.begin() as connection:
+            connection.exec_driver_sql(f"ANALYZE {names}")
 
     def create_all(self) -> None:
         """All tables at once, without migrations: for tests and simulations."""

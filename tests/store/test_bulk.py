@@ -68,3 +68,25 @@ def test_custom_fields_that_only_some_of_a_page_have_stay_with_them(store):
         records.save(c, store, "party", [one, other], new=True)
 
     assert stored(store) == {"id-1": one, "id-2": other}
+
+
+def test_postgresql_looks_at_a_table_anew_whenever_it_has_grown_four_times(postgres_url):
+    store = Store.open(postgres_url, ENTITIES)
+    store.create_all()
+
+    def known():
+        with store.read() as c:
+            return c.exec_driver_sql(
+                "SELECT reltuples FROM pg_class WHERE relname = 'party'"
+            ).scalar()
+
+    for count, before, now, expected in ((10, 0, 20, -1), (10, 0, 1000, 20), (10, 1000, 1010, 20)):
+        first = len(stored(store))
+        with store.write() as c:
+            new = [made(n) for n in range(first, first + count)]
+            records.save(c, store, "party", new, new=True)
+        store.grown(["party"], before, now)
+        assert known() == expected
+    store.grown(["party"], 1010, 4100)
+    assert known() == 30
+    store.close()
