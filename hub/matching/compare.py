@@ -31,9 +31,11 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 """The levels of every kind of trait, best first."""
 
 _digit = re.compile("[0-9]").search
+_numbers = re.compile("[0-9]+").findall
 
 CLOSE_NAME, SIMILAR_NAME = 0.92, 0.75
 SAME_WORD = 0.84
+OTHER_NUMBER = 0.7
 SHORT_CODE = 4
 
 
@@ -125,10 +127,15 @@ def similarity(a: str, b: str) -> float:
     """How alike two normalised names are, from 0 to 1; Chinese meets Latin by its sound.
 
     Latin names are compared word by word, in any order, so that one word that differs counts as
-    one, however long the rest is.
+    one, however long the rest is.  Names whose numbers differ are of different things: 12型, 13型.
     """
     if a == b:
         return 1.0
+    alike = _alike(a, b)
+    return alike if _numbers(a) == _numbers(b) else min(alike, OTHER_NUMBER)
+
+
+def _alike(a: str, b: str) -> float:
     han = has_han(a), has_han(b)
     if all(han):
         return Levenshtein.normalized_similarity(a, b)

@@ -1,6 +1,6 @@
 """Products with their variants, units, categories and price lists."""
 
-from hub.entity import PRICE, QUANTITY, RATIO, Entity, Field
+from hub.entity import PRICE, QUANTITY, RATIO, Entity, Field, Trait
 from hub.model.parts import CODE, NAME, SHORT, code, country, currency
 
 STATES = {
@@ -122,6 +122,14 @@ PRODUCT = Entity(
     match=(("barcode",),),
     hard_stops=("barcode",),
     states=STATES,
+    # A name alone is no match: it takes a brand or a specification beside it to be shown to a person.
+    traits=(
+        Trait("barcode", "code", ("barcode", "variants.barcode"), stop=True),
+        Trait("name", "text", ("name",)),
+        Trait("specification", "text", ("specification",)),
+        Trait("brand", "text", ("brand",)),
+    ),
+    blocks=(("barcode",), ("name:8",), ("name~10",)),
 )
 
 PRODUCT_CATEGORY = Entity(

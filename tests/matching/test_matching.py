@@ -12,6 +12,7 @@ from hub.matching import Evidence, compare, default_weights, features, score, si
 from hub.matching.compare import LEVELS, stops
 from hub.matching.score import DEFAULT_BITS, Weights
 from hub.model.party import PARTY
+from hub.model.product import PRODUCT
 
 FIRM = {"party_type": "organization", "name": "深圳市华信科技有限公司"}
 AGREE = {"email": "a@b.example", "phone": "+8613800138000", "city": "深圳"}
@@ -114,6 +115,8 @@ def test_a_persons_name_has_no_order():
         ("alpine rossi logistics", "logistics alpine rossi", 0.99, 1.0),
         ("nordlicht", "nordlich", 0.92, 1.0),
         ("王伟", "wang wei", 0.9, 0.999),
+        ("标准轴承12型", "标准轴承13型", 0.0, 0.75),
+        ("bearing m8x20", "bearing m8x30", 0.0, 0.75),
     ],
 )
 def test_how_alike_names_are(one, other, least, most):
@@ -158,6 +161,22 @@ def test_identifiers_of_other_schemes_or_that_cannot_be_checked_rule_nothing_out
     unchecked = party(registration_number="HRB 1234"), party(registration_number="HRB 9999")
 
     assert stops(PARTY, ours, theirs) == () == stops(PARTY, *unchecked)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [({}, False), ({"brand": "SKF"}, True), ({"specification": "6204-2RS"}, True)],
+)
+def test_a_products_name_alone_shows_it_to_nobody(values, shown):
+    ours = features(PRODUCT, {"name": "深沟球轴承", **values})
+    weights = default_weights(PRODUCT)
+
+    found = matching.likely(PRODUCT, weights, ours, ours)
+
+    assert (found is not None) == shown
+    other = features(PRODUCT, {"name": "深沟球轴承", "barcode": "06901234567892", **values})
+    third = features(PRODUCT, {"name": "深沟球轴承", "barcode": "06901234567809", **values})
+    assert matching.likely(PRODUCT, weights, other, third) is None
 
 
 def test_a_person_is_no_organisation():
