@@ -1,12 +1,15 @@
 """Every bundled connector says who keeps it, what it cannot do, and how good it is."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from hub.cli.commands.connections import _limits
+from hub.connector import load_settings
 from hub.extensions import connector_class, connector_names, manifest
+from hub.layers import Layers
 
 ROOT = Path(__file__).parents[2]
 RULES = {
@@ -51,3 +54,28 @@ def test_a_connector_with_a_page_has_it_in_both_languages_and_a_row_in_both_read
         )
     assert connector_class(name).__module__ == f"hub.connectors.{name}"
     assert (ROOT / "mappings" / name).is_dir()
+
+
+@pytest.mark.parametrize(
+    "page", [f"{n}{suffix}" for n in WITH_DOCS for suffix in (".md", ".zh.md")]
+)
+def test_the_configuration_that_a_page_shows_is_right(page, tmp_path):
+    text = (ROOT / "docs/connectors" / page).read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(connections:.*?)```", text, re.DOTALL)
+    (tmp_path / "hub.yaml").write_text(shown, encoding="utf-8")
+    layers = Layers()
+    layers.add_file(tmp_path / "hub.yaml", "hub.yaml")
+
+    ((_, connection),) = layers.values["connections"].items()
+
+    assert set(connection) <= {"connector", "settings", "title"}
+    connector = connector_class(connection["connector"])
+    given = {k: _revealed(v) for k, v in connection["settings"].items()}
+    assert load_settings(connector.settings, given, where=page)
+
+
+def _revealed(value):
+    """A secret is given by reference: {secret: "store:NAME"}."""
+    referred = isinstance(value, dict) and set(value) == {"secret"}
+    assert not referred or value["secret"].startswith("store:")
+    return "text" if referred else value
