@@ -81,7 +81,17 @@ def loads(body: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     _check_depth(value)
+    if (b"\\u" if isinstance(body, bytes) else "\\u") in body:  # type: ignore[operator]
+        _check_unicode(value)
     return value
+
+
+def _check_unicode(value: Any) -> None:
+    """An escape can spell half a character, which no database stores."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair stands alone") from None
 
 
 def _decimal(text: str) -> Decimal:

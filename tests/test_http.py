@@ -336,6 +336,8 @@ def test_a_web_page_instead_of_json_is_told_apart(server, client, page, kind):
         b"[" * 100_000,
         b"[" * 101 + b"]" * 101,
         b'"\xff"',
+        b'{"a": "\\ud800"}',
+        b'{"\\uDC00": 1}',
     ],
 )
 def test_json_that_two_readers_would_read_differently_is_refused(server, client, body):
@@ -350,6 +352,7 @@ def test_fractions_are_decimals_and_deep_enough_is_allowed():
     assert loads('{"a": 10.10, "b": 3}') == {"a": Decimal("10.10"), "b": 3}
     assert str(loads("[10.10]")[0]) == "10.10"
     loads("[" * 99 + "]" * 99)
+    assert loads(r'"\ud83d\ude00"') == "😀"
 
 
 def test_a_gzip_bomb_is_stopped_at_the_cap(server):

@@ -125,6 +125,7 @@ class FaultProxy:
         self.received: list[bytes] = []
         self._upstream, self._tls = urlsplit(upstream), tls
         self._faults: queue.SimpleQueue[Fault] = queue.SimpleQueue()
+        self._for_method: dict[bytes, list[Fault]] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         scheme = "https" if tls else "http"
@@ -134,6 +135,16 @@ class FaultProxy:
         """Do this to the coming requests, one each."""
         for fault in faults:
             self._faults.put(fault)
+
+    def on(self, method: str, *faults: Fault) -> None:
+        """Do this to the coming requests of one method, one each."""
+        self._for_method.setdefault(method.encode(), []).extend(faults)
+
+    def calm(self) -> int:
+        """No more faults of `on`; how many there would have been."""
+        left = sum(map(len, self._for_method.values()))
+        self._for_method.clear()
+        return left
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -163,7 +174,7 @@ class FaultProxy:
             while True:
                 exchange = Exchange(self, ready, read_message(ready))
                 self.received.append(exchange.request)
-                fault = self._next_fault()
+                fault = self._next_fault(exchange.request)
                 (fault or passed)(exchange)
                 if fault is None and self._upstream.hostname:
                     return  # as the answer says: its end may be that of the connection
@@ -179,7 +190,10 @@ class FaultProxy:
             self._open.discard(sock)
             ready.close()
 
-    def _next_fault(self) -> Fault | None:
+    def _next_fault(self, request: bytes) -> Fault | None:
+        chosen = self._for_method.get(request.partition(b" ")[0])
+        if chosen:
+            return chosen.pop(0)
         try:
             return self._faults.get_nowait()
         except queue.Empty:
@@ -196,7 +210,8 @@ class FaultProxy:
 
 def passed(exchange: Exchange) -> None:
     """No fault: what the upstream answers, however it marks the end."""
-    exchange.send(exchange.upstream())
+    status, _, rest = exchange.upstream().partition(b"\r\n")
+    exchange.send(status + b"\r\nConnection: close\r\n" + rest)
 
 
 def _last(request: bytes) -> bytes:
