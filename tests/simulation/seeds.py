@@ -2,7 +2,7 @@
 
 from hub.testing.simulation import simulate
 
-FIRST, COUNT = 200, 1000
+FIRST, COUNT = 200, 600
 """`test_simulator` plays the first 200; `hub simulate --seeds N` plays as many as you like."""
 SHARD = 25
 
