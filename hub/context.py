@@ -22,7 +22,7 @@ from hub.entity import Entity
 from hub.errors import ConfigError, NotFoundError, Problem, quoted
 from hub.extensions import connector_class
 from hub.i18n import _
-from hub.jobs import applying, planning, runner, runs
+from hub.jobs import applying, firstload, planning, runner, runs
 from hub.jobs.module_jobs import ModuleJobs
 from hub.jobs.work import Jobs, Progress
 from hub.model import ENTITIES
@@ -427,6 +427,17 @@ class Hub:
     def plan_apply(self, id: str, progress: Progress = _quiet) -> dict[str, Any]:
         """Do what the plan says, and nothing else; with the steps that were skipped."""
         return applying.apply(self.jobs(progress), id)
+
+    def firstload(self, first: str, second: str, progress: Progress = _quiet) -> str:
+        """Match the systems of two flows, writing nothing; the id of the plan with the buckets."""
+        self._flow_names([first, second])
+        return firstload.make(self.jobs(progress), first, second, by=_person())
+
+    def firstload_apply(
+        self, id: str, choices: Mapping[str, str], progress: Progress = _quiet
+    ) -> dict[str, Any]:
+        """Do with each bucket what is chosen for it: see `firstload.CHOICES`."""
+        return firstload.apply(self.jobs(progress), id, choices)
 
     # -------------------------------------------------------------------------------- records
 

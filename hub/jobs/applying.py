@@ -67,6 +67,12 @@ def apply(jobs: Jobs, plan_id: str) -> dict[str, Any]:
     """Do what the plan says; what became of its steps, and the runs that did it."""
     env, plan = jobs.env, plans.find(jobs.env, plan_id)
     plans.check(env, plan)
+    if plan.kind == "firstload":
+        raise HubError(
+            "the plan {id} is a first load: what becomes of its buckets is yours to choose",
+            id=plan.id,
+            hint="See: hub firstload apply --help",
+        )
     work = Apply(jobs, plan)
     with runner.heartbeat(jobs):
         work.inbound()

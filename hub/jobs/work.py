@@ -44,6 +44,7 @@ RANGE = timedelta(seconds=20)
 PUSH_CALLS = 10
 """How many calls' worth of marks a push leases at once."""
 ATTEMPTS_BY_HAND = 3
+UPDATED = ("update", "applied")
 WAKE_ROUNDS = 20
 
 
@@ -360,7 +361,8 @@ class Jobs:
     def _hold_out(self, work: Work, run: Run, flow: Flow, sending: Sequence[Mark]) -> None:
         """BrakeError before anything is sent: what this run wrote, with what it is about to write."""
         written = run.counts.written
-        tally = Tally(written["created"], written["updated"], written["deleted"], run.sent)
+        done = (written["created"], written["updated"], written["deleted"])
+        tally = Tally(*done, dict(run.sent))
         for m in sending:
             if m.change is not None:
                 tally.add(m.op, m.sent)
@@ -390,6 +392,8 @@ class Jobs:
         with self.env.work("settle", runs.ORIGIN.format(flow.name), run.id) as work:
             self.confirm(work, flow, fence)
             taken = push.settle(self.env, work, flow, run, sending)
+            for name in [n for m in sending if (m.op, m.outcome) == UPDATED for n in m.sent]:
+                run.sent[name] = run.sent.get(name, 0) + 1
             runs.save(work.connection, self.env.store, run)
         self._follow(run, flow, connector, taken)
         if failure is not None:

@@ -50,7 +50,7 @@ class Step:
 def remember(connection: Connection) -> int:
     """Note in a copy what was set aside and in conflict before; the journal's last number."""
     for name in KEPT:
-        connection.execute(text(f"CREATE TABLE before_{name} AS SELECT id FROM {name}"))
+        connection.execute(text(f"CREATE TABLE before_{name} AS SELECT id, state FROM {name}"))
         connection.execute(text(f"CREATE UNIQUE INDEX ix_before_{name} ON before_{name} (id)"))
     return int(connection.execute(text("SELECT coalesce(max(seq), 0) FROM journal")).scalar_one())
 
@@ -136,7 +136,7 @@ class Effects:
         parked = self.tables["parked"]
         query = (
             select(parked)
-            .where(parked.c.state == "open", _is_new("parked", parked))
+            .where(parked.c.state == "open", _is_new("parked", parked), ~_as_before(parked))
             .order_by(parked.c.id)
         )
         for rows in _paged(connection, query, parked.c.id, ""):
@@ -275,6 +275,14 @@ def _plain(value: Any) -> Any:
 def _is_new(name: str, table: Table) -> Any:
     before = select(text("id")).select_from(text(f"before_{name}"))
     return table.c.id.not_in(before)
+
+
+def _as_before(parked: Table) -> Any:
+    """The row was set aside as it is already: that it was met again is no news."""
+    old = parked.alias("old")
+    before = select(text("id")).select_from(text("before_parked")).where(text("state = 'open'"))
+    same = [old.c[n] == parked.c[n] for n in ("flow", "external_id", "row_hash", "kind")]
+    return select(old.c.id).where(old.c.id.in_(before), parked.c.external_id != "", *same).exists()
 
 
 def _paged(

@@ -9,7 +9,7 @@ world.customer("C1")["name"]
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Self
@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from hub import mapping
 from hub.connector import Connector
-from hub.jobs import applying, planning, runner, runs
+from hub.jobs import applying, firstload, planning, runner, runs
 from hub.jobs.work import Jobs
 from hub.model import ENTITIES
 from hub.seams import FaultPoint, Ids, no_fault
@@ -146,6 +146,16 @@ class World:
         """What a sync of these flows, or of all, would do."""
         names = list(flows or self.flows)
         return plans.show(self.env, planning.make(self.jobs(), names, "manual", full))
+
+    def plan_of(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """The plan that an observing run made."""
+        return plans.show(self.env, run["plan"])
+
+    def firstload(self, first: str, second: str) -> dict[str, Any]:
+        return plans.show(self.env, firstload.make(self.jobs(), first, second))
+
+    def choose(self, plan_id: str, **choices: str) -> dict[str, Any]:
+        return firstload.apply(self.jobs(), plan_id, choices)
 
     def apply(self, plan_id: str) -> dict[str, Any]:
         return applying.apply(self.jobs(), plan_id)

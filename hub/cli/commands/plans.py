@@ -13,6 +13,8 @@ from hub.i18n import DIRECTIONS, _, said, translate
 SHOWN = 20
 WIDTH = 80
 KINDS = {
+    "match": ("=", _("In both")),
+    "alone": (" ", _("In one")),
     "create": ("+", _("Created")),
     "update": ("~", _("Updated")),
     "echo": ("~", _("Taken back")),
@@ -57,6 +59,7 @@ def _filters(command: Any) -> Any:
         option("--field", help="Only steps that change this field."),
         option("--kind", type=click.Choice(tuple(KINDS)), help="Only steps of this kind."),
         option("--entity", help="Only steps on records of this entity."),
+        option("--bucket", help="Only steps of this bucket of a first load."),
         option("--system", help="Only steps in this connection."),
     ):
         command = add(command)
@@ -98,10 +101,11 @@ def _exit_code(found: Mapping[str, Any]) -> int:
     return 1 if codes else 0
 
 
-def show_plan(screen: Screen, found: Mapping[str, Any]) -> None:
+def show_plan(screen: Screen, found: Mapping[str, Any], *, counted: bool = True) -> None:
     """The counts, the steps, and what to do next."""
-    _heading(screen, found)
-    _counts(screen, found)
+    if counted:
+        _heading(screen, found)
+        _counts(screen, found)
     for step in found["shown"]:
         _step(screen, step)
     left = found["matching"] - len(found["shown"])
@@ -157,7 +161,7 @@ def _step(screen: Screen, step: Mapping[str, Any]) -> None:
         shown = _value(screen, new)
         change = shown if old is None else f"{_value(screen, old)} → {shown}"
         screen.raw(screen.cell(f"    {field}: {change}"))
-    for reason in step["reasons"]:
+    for reason in step["reasons"] if step["kind"] != "match" else step["reasons"][1:]:
         screen.raw(screen.cell(f"    {_reason(screen, reason)}"))
     if why := step.get("why"):
         told = f" ({why['told']})" if why.get("told") else ""
@@ -185,6 +189,8 @@ def _value(screen: Screen, value: Any) -> str:
 
 
 def _reason(screen: Screen, reason: Mapping[str, Any]) -> str:
+    if reason["code"] == "differs":
+        return screen.text(_("{field}: {wins} wins"), **reason)
     if "theirs" in reason:
         wins = screen.text(_("a person decides"))
         if reason.get("wins"):
@@ -287,10 +293,12 @@ def apply(state: State, plan: str) -> Outcome:
     with state.hub() as hub, progress(Screen(state)) as shown:
         found = hub.plan_apply(plan, progress=shown)
     skipped = found["progress"].get("skipped", 0)
-    return Outcome(found, lambda screen: _applied(screen, found), QUARANTINED if skipped else 0)
+    return Outcome(
+        found, lambda screen: skipped_steps(screen, found), QUARANTINED if skipped else 0
+    )
 
 
-def _applied(screen: Screen, found: Mapping[str, Any]) -> None:
+def skipped_steps(screen: Screen, found: Mapping[str, Any]) -> None:
     done: Mapping[str, int] = found["progress"]
     screen.mark("ok", screen.text(_("{count} steps are done."), count=done.get("applied", 0)))
     skipped: Sequence[Mapping[str, Any]] = found["shown"]
