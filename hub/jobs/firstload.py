@@ -181,7 +181,8 @@ def apply(jobs: Jobs, plan_id: str, choices: Mapping[str, str]) -> dict[str, Any
                 "{choice!r} is nothing that can become of the bucket {bucket!r}",
                 choice=choice,
                 bucket=bucket,
-                hint=f"{bucket}: {', '.join(CHOICES.get(bucket, CHOICES))}",
+                known=", ".join(CHOICES.get(bucket, CHOICES)),
+                hint="Choose one of: {known}.",
             )
     plan = plans.find(jobs.env, plan_id)
     plans.check(jobs.env, plan)
