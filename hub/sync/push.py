@@ -244,6 +244,7 @@ def _finish(work: Work, flow: Flow, run: Run, marks: Sequence[Mark]) -> None:
                 outbox.c.flow == flow.name,
                 outbox.c.record_id == bindparam("record"),
                 outbox.c.version == bindparam("sent_version"),
+                outbox.c.due_at < work.at,  # not if what they stored has marked it again
             ),
             [{"record": m.record_id, "sent_version": m.version} for m in done],
         )

@@ -6,9 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from hub.cli.app import root
+from hub.cli import app
 from hub.testing.simulation import run, simulate
 
 DIGESTS = """
@@ -48,32 +47,32 @@ def test_histories_hold_what_they_are_meant_to_hold():
         assert wanted in told, wanted
 
 
-def call(*args):
-    return CliRunner().invoke(root, ["simulate", *args])
-
-
-def test_a_person_is_told_how_many_histories_held():
-    result = call("--seeds", "3", "--lang", "en")
-    assert result.exit_code == 0
-    assert "3 histories, 0 of them failing" in result.output
-
-
-def test_a_history_can_be_told():
-    result = call("--seed", "7", "--trace", "--json")
-    told = json.loads(result.output)["result"]
-    assert told["seed"] == 7 and told["violations"] == []
-    assert {"second", "who", "what"} <= told["events"][0].keys()
-
-
 @pytest.fixture
-def broken(monkeypatch):
+def call(capsys):
+    def command(*args):
+        code = app.run(["simulate", *args])
+        return code, capsys.readouterr().out
+
+    return command
+
+
+def test_a_person_is_told_how_many_histories_held(call):
+    code, told = call("--seeds", "3", "--lang", "en")
+    assert code == 0
+    assert "3 histories, 0 of them failing" in told
+
+
+def test_a_history_can_be_told(call):
+    code, told = call("--seed", "7", "--trace", "--json")
+    history = json.loads(told)["result"]
+    assert code == 0 and history["seed"] == 7 and history["violations"] == []
+    assert {"second", "who", "what"} <= history["events"][0].keys()
+
+
+def test_a_failing_history_is_told_with_its_seed(call, monkeypatch):
     monkeypatch.setattr(run.oracle, "check", lambda sim: sim.outcome.violations.append("I1: no"))
-
-
-def test_a_failing_history_is_told_with_its_seed(broken):
-    result = call("--seeds", "2", "--seed", "5", "--lang", "en")
-    assert result.exit_code == 1
-    assert "hub simulate --seed 5 --trace" in result.output and "I1: no" in result.output
-    assert [
-        f["seed"] for f in json.loads(call("--seeds", "2", "--json").output)["result"]["failing"]
-    ]
+    code, told = call("--seeds", "2", "--seed", "5", "--lang", "en")
+    assert code == 1
+    assert "hub simulate --seed 5 --trace" in told and "I1: no" in told
+    _, told = call("--seeds", "2", "--seed", "5", "--json")
+    assert [f["seed"] for f in json.loads(told)["result"]["failing"]] == [5, 6]
