@@ -7,6 +7,7 @@ outcome.events          # what happened, in order
 
 import random
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -225,26 +226,35 @@ class Simulation:
         wait = self.rng.choice((0.01, 0.05, 0.3, 2.0))
         self.stage.pause(timedelta(seconds=wait))
 
-    def watch(self, system: MemorySystem, change: Change, apply: Apply) -> WriteResult:
-        """Apply a write of the hub, and see what it overwrites."""
+    def watch(
+        self,
+        system: MemorySystem,
+        change: Change,
+        apply: Apply,
+        shown: Mapping[str, datetime] | None = None,
+    ) -> WriteResult:
+        """Apply a write of the hub, and see what it overwrites.
+
+        *shown*: how far the hub had read, by stream, when it sent a write that acts only now.
+        """
         before = {k: dict(r) for s in system.streams.values() for k, r in s.items()}
         writes = system.writes
         result = apply(change)
         name = next(n for n, s in self.world.systems.items() if s is system)
         what = change.remote_id or change.values.get("code", "")
-        shown = {k: str(v) for k, v in change.values.items()}
-        self.note(name, f"{change.op} {what} {shown}: {result.outcome} {result.remote_id}")
+        columns = {k: str(v) for k, v in change.values.items()}
+        self.note(name, f"{change.op} {what} {columns}: {result.outcome} {result.remote_id}")
         if result.outcome != "applied" or system.writes == writes:
             return result
         if change.op == "create":
-            self._count_create(name, change, result)
+            self._count_create(name, change, shown or system.read_through)
         elif "customers" in system.streams and result.remote_id in system.streams["customers"]:
             old = before[result.remote_id]
             self._needless(name, change, old, system.streams["customers"][result.remote_id])
             self._overwritten(name, change, old, system.streams["customers"][result.remote_id])
         return result
 
-    def _count_create(self, name: str, change: Change, result: WriteResult) -> None:
+    def _count_create(self, name: str, change: Change, shown: Mapping[str, datetime]) -> None:
         code = str(change.values.get("code"))
         key = (name, code)
         self.creates[key] = self.creates.get(key, 0) + 1
@@ -257,8 +267,8 @@ class Simulation:
             self.outcome.violations.append(f"I2: {code} was created twice in {name}")
         elif len(rows) > 1:
             born = min(system.born[r["id"]] for r in rows)
-            shown = system.read_through.get(stream)
-            if shown and born < shown:
+            seen = shown.get(stream)
+            if seen and born < seen:
                 text = f"I2: {code} was created in {name}, where the hub had been shown it"
                 self.outcome.violations.append(text)
             self.model.raced.add(code)

@@ -80,10 +80,11 @@ class BadWire(Wire):
     def _write_later(self, batch: Sequence[Change], apply: Apply) -> None:
         lag = self.system.lag or timedelta(seconds=20)
         moment = self.sim.clock.moment + lag * self.sim.rng.random()
+        shown = dict(self.system.read_through)
 
         def act() -> None:
             for change in batch:
-                self.sim.watch(self.system, change, apply)
+                self.sim.watch(self.system, change, apply, shown)
 
         self.sim.stage.at(moment, act)
 
