@@ -8,7 +8,6 @@ import click
 from hub.cli.base import Group, Outcome, State
 from hub.cli.screen import Screen
 from hub.errors import HubError, NotFoundError
-from hub.extensions import manifest
 from hub.i18n import _, render, render_hint
 
 
@@ -77,6 +76,8 @@ def _checked(hub: Any, name: str, language: str) -> dict[str, Any]:
 
 def _limits(hub: Any, name: str, language: str) -> list[str]:
     """What is not possible with the system, as its `connector.yaml` says."""
+    from hub.extensions import manifest
+
     said = manifest(hub.settings.connections[name].connector).get("limits", [])
     return [str(limit.get(language) or limit["en"]) for limit in said]
 
