@@ -36,7 +36,7 @@ def home(tmp_path):
                 },
             }
         },
-        "flows": {"shop": {"connection": "shop", "mapping": "sample/customer", "direction": "in"}},
+        "flows": {"shop": {"connection": "shop", "mapping": "sample/customer", "direction": "in", "mode": "live"}},
     }
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "hub.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
