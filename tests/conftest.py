@@ -1,6 +1,11 @@
 """Fixtures for all tests; each is described where it is defined."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test depends on how fast the machine is.
+settings.register_profile("hub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hub")
 
 pytest_plugins = ["tests.databases", "tests.peers.fixtures"]
 

@@ -64,7 +64,8 @@ def build(home: Path, rows) -> Path:
             for name in ("source", "target")
         },
         "flows": {
-            name: {"connection": name, "mapping": "crash/customer", "mode": "live"} for name in ("source", "target")
+            name: {"connection": name, "mapping": "crash/customer", "mode": "live"}
+            for name in ("source", "target")
         },
     }
     (home / "config" / "hub.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

@@ -36,7 +36,14 @@ def home(tmp_path):
                 },
             }
         },
-        "flows": {"shop": {"connection": "shop", "mapping": "sample/customer", "direction": "in", "mode": "live"}},
+        "flows": {
+            "shop": {
+                "connection": "shop",
+                "mapping": "sample/customer",
+                "direction": "in",
+                "mode": "live",
+            }
+        },
     }
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "hub.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
