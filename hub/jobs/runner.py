@@ -1,17 +1,22 @@
 """The embedded runner: calls `step` in this process, with a heartbeat for the leases it holds."""
 
 import gc
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from hub.errors import HubError
+from hub.errors import BusyError, HubError, StorageError
 from hub.jobs import runs
 from hub.jobs.module_jobs import ModuleJobs
 from hub.jobs.work import Jobs
 from hub.store.tables import stamp
 from hub.sync import leases
+
+log = logging.getLogger(__name__)
+LONGEST = timedelta(minutes=1)
+"""The longest wait for the hub's own database."""
 
 
 def run_until_done(jobs: Jobs, run_ids: Sequence[str]) -> None:
@@ -28,11 +33,22 @@ def finish_runs(jobs: Jobs, run_ids: Sequence[str]) -> None:
 
 
 def run_forever(jobs: Jobs, stop: Callable[[], bool], module_jobs: ModuleJobs) -> None:
-    """Schedule and step until *stop* says so."""
+    """Schedule and step until *stop* says so.
+
+    A database that is full, locked or away ends nothing: the work waits, longer each time, and goes
+    on by itself when it answers again.
+    """
+    failures, retry = 0, jobs.env.settings.retry
     with heartbeat(jobs), rare_collections():
         while not stop():
-            module_jobs.step(jobs.env.clock.now())
-            _step(jobs, schedules=True, most=timedelta(seconds=1))
+            try:
+                module_jobs.step(jobs.env.clock.now())
+                _step(jobs, schedules=True, most=timedelta(seconds=1))
+                failures = 0
+            except (StorageError, BusyError) as e:
+                log.error("%s %s", e, e.hint)
+                jobs.env.clock.sleep(min(LONGEST, retry.base * 2 ** min(failures, 10)))
+                failures += 1
 
 
 def _step(jobs: Jobs, *, schedules: bool, most: timedelta) -> None:
