@@ -18,14 +18,17 @@ print(json.dumps([[h.digest, h.violations] for h in histories]))
 """
 
 
+@pytest.mark.timeout(900)
 def test_a_seed_gives_the_same_history_under_any_hash_seed():
-    told = []
-    for hash_seed in ("0", "1", "4711"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run(
-            [sys.executable, "-c", DIGESTS], env=environment, capture_output=True, check=True
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", DIGESTS],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
         )
-        told.append(json.loads(done.stdout))
+        for hash_seed in ("0", "1", "4711")
+    ]
+    told = [json.loads(process.communicate()[0]) for process in processes]
     assert told[0] == told[1] == told[2]
     assert len({digest for digest, _ in told[0]}) == 200
     assert not [seed for seed, (_, violations) in enumerate(told[0]) if violations]
@@ -42,7 +45,7 @@ def test_histories_hold_what_they_are_meant_to_hold():
     told = " ".join(what for h in histories for _, _, what in h.events)
     for wanted in (
         *("is killed", "sleeps", "deletes customers", "puts orders", "refuses a", "timed out"),
-        *("the connection was cut", "slow down", "HTML", "lacks a result", "conflict", "replays"),
+        *("the connection was cut", "slow down", "HTML", "lacks a result", "replays"),
     ):
         assert wanted in told, wanted
 
