@@ -5,9 +5,10 @@ Time:   UTC with microseconds; all records of one transaction share it.  A chang
         contact mechanism does not change its party's time, so reads look at the children too.
         A child that was deleted alone leaves no time at all: a complete read tells.
 Money:  Decimal; `unit_price` takes four decimals; amounts are rounded per line to the currency.
-Limits: one call is one transaction, all or nothing; batches of about 100 are best.  Deletions
-        leave no trace: only a complete read tells.  Numbers of sales are given by Tryton.
-        Versions (`_timestamp`) are exact; 7.0 on SQLite counts them in whole seconds.
+Limits: one call is one transaction, all or nothing; batches of about 100 are best.  8.2 changes no
+        field of an inactive record but `active`.  Deletions leave no trace: only a complete read
+        tells.  Numbers of sales are given by Tryton.  Versions (`_timestamp`) are
+        exact; 7.0 on SQLite counts them in whole seconds.
 
 Rows of `party.party`, `sale.sale` and `product.product` are nested as the mappings need them;
 every other model is read with its plain columns.  References to reference data (countries,
@@ -401,6 +402,9 @@ class Tryton(Connector):
         done: dict[str, int] = {}
         creates = [c for c in batch if c.op == "create"]
         yield from self._create(model, creates, done)
+        idle = [done[c.key] for c in creates if c.key in done and _is_idle(c.values)]
+        if idle:
+            self._call(model, "write", idle, {"active": False})
         for change in batch:
             if change.op == "update":
                 yield from self._update(model, change, done)
@@ -439,7 +443,9 @@ class Tryton(Connector):
         return [int(of_part[part]) for part in parts]
 
     def _new(self, model: str, row: Row) -> dict[str, Any]:
+        """What a create is given.  8.2 takes no field of an inactive record: that comes after."""
         shape = SHAPES.get(model)
+        row = {k: v for k, v in row.items() if k != "active"} if _is_idle(row) else row
         if shape and shape.part:
             part = {k: v for k, v in row.items() if k in shape.part_columns}
             own = {k: v for k, v in row.items() if k in shape.columns}
@@ -517,7 +523,12 @@ class Tryton(Connector):
                 k: v for k, v in change.values.items() if not shape or k not in shape.part_columns
             }
             values = self._to_remote(model, own, shape, change.row)
-            stamped = {VERSION: _seen(model, shape, change)}
+            seen = _seen(model, shape, change)
+            stamped = {VERSION: seen}
+            if values.get("active") and len(values) > 1:  # first, or 8.2 refuses the rest
+                active = {"active": values.pop("active")}
+                self._call(model, "write", [record], active, context=stamped)
+                seen.pop(f"{model},{record}", None)
             if shape and shape.part:
                 part = {k: v for k, v in change.values.items() if k in shape.part_columns}
                 template = self._call(model, "read", [record], [shape.part])
@@ -557,6 +568,10 @@ class Tryton(Connector):
         company = self.rpc.preferences.get("company")
         full = {**base, **({"company": company} if company else {}), **(context or {})}
         return self.rpc.call(f"model.{model}.{method}", *params, full)
+
+
+def _is_idle(values: Row) -> bool:
+    return values.get("active") is False
 
 
 def _seen(model: str, shape: Shape | None, change: Change) -> dict[str, str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # What the values of a message are called where they are instants.
 MOMENTS = ("at", "since", "until")
+# A column that is wider may be broken where it has spaces.
+SENTENCE = 24
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
 
@@ -100,26 +102,78 @@ class Screen:
             self.out.print(f"  → {clean(remedy)}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Rows under translated titles; numbers are set to the right."""
-        from rich import box
+        """Rows under translated titles; numbers are set to the right.
+
+        Nothing is cut off: where a terminal is too narrow, a row is some lines of `title: value`.
+        """
+        listed = [list(row) for row in rows]
+        titles = [translate(title, self.language) for title in columns]
+        cells = [[self.cell(value) for value in row] for row in listed]
+        numbers = [
+            bool(listed) and all(_is_number(r[i]) for r in listed) for i in range(len(titles))
+        ]
+        if not self.out.is_terminal:
+            self._piped(titles, cells, numbers)
+        elif not self._fitted(titles, cells, numbers):
+            self._in_lines(titles, cells)
+
+    def _piped(self, titles: list[str], cells: list[list[str]], numbers: list[bool]) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        listed = [list(row) for row in rows]
-        terminal = self.out.is_terminal
-        table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
-        for i, title in enumerate(columns):
-            number = bool(listed) and all(_is_number(r[i]) for r in listed)
-            header = Text(translate(title, self.language))
-            table.add_column(header, justify="right" if number else "left", no_wrap=not terminal)
-        for row in listed:
-            table.add_row(*(Text(self.cell(value)) for value in row))
-        if terminal:
-            self.out.print(table, soft_wrap=False)
-            return
+        table = Table(box=None, pad_edge=False)
+        for title, number in zip(titles, numbers, strict=True):
+            table.add_column(Text(title), justify="right" if number else "left", no_wrap=True)
+        for row in cells:
+            table.add_row(*map(Text, row))
         with self.out.capture() as captured:
             self.out.print(table, soft_wrap=False)
         sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+    def _fitted(self, titles: list[str], cells: list[list[str]], numbers: list[bool]) -> bool:
+        """Shown as a table, if it fits with only its sentences broken."""
+        from rich import box
+        from rich.cells import cell_len
+        from rich.table import Table
+        from rich.text import Text
+
+        widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+        breaks = [
+            width > SENTENCE and any(" " in row[i].strip() for row in cells)
+            for i, width in enumerate(widths)
+        ]
+        needed = sum(SENTENCE if b else w for w, b in zip(widths, breaks, strict=True))
+        if needed + 2 * len(titles) + 1 > self.out.width:
+            return False
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for title, width, broken, number in zip(titles, widths, breaks, numbers, strict=True):
+            table.add_column(
+                Text(title),
+                justify="right" if number else "left",
+                no_wrap=not broken,
+                min_width=SENTENCE if broken else width,
+                overflow="fold",
+            )
+        for row in cells:
+            table.add_row(*map(Text, row))
+        self.out.print(table, soft_wrap=False)
+        return True
+
+    def _in_lines(self, titles: list[str], cells: list[list[str]]) -> None:
+        """The first cell of a row, and under it the others, as many as go into a line."""
+        from rich.cells import cell_len
+
+        template = _("{title}: {value}")
+        for head, *others in cells:
+            self.out.print(self.text(template, title=titles[0], value=head), style="bold")
+            line = ""
+            for title, value in zip(titles[1:], others, strict=True):
+                part = self.text(template, title=title, value=value)
+                if line and cell_len(line) + cell_len(part) + 5 > self.out.width:
+                    self.out.print(f"  {line}")
+                    line = ""
+                line += f"   {part}" if line else part
+            self.out.print(f"  {line}")
 
     def pairs(self, values: Mapping[str, Any]) -> None:
         """One line per value, under untranslated names: what a person may have to type again."""

@@ -3,6 +3,8 @@
 import io
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from hub.cli.base import State
 from hub.cli.commands.sync import exit_code, unaccounted
@@ -148,8 +150,6 @@ def test_without_a_total_the_line_has_no_remaining_time(tmp_path, capsys):
 
 def test_on_a_terminal_there_are_bars(tmp_path, monkeypatch):
     screen = Screen(State(tmp_path))
-    from rich.console import Console
-
     screen.err = Console(file=(file := io.StringIO()), force_terminal=True, width=100)
     with progress(screen) as bars:
         assert isinstance(bars, Bars)
@@ -163,8 +163,6 @@ def test_on_a_terminal_there_are_bars(tmp_path, monkeypatch):
 
 def test_json_has_no_bars(tmp_path):
     screen = Screen(State(tmp_path, json=True))
-    from rich.console import Console
-
     screen.err = Console(file=io.StringIO(), force_terminal=True)
 
     assert isinstance(progress(screen), Lines)
@@ -233,3 +231,23 @@ def test_the_flows_are_listed(hub):
     out = hub("flows", "list").out
 
     assert "orders" in out and "shop/order" in out and "every 5m" in out
+
+
+@pytest.mark.parametrize(("width", "is_table"), [(60, False), (80, False), (120, True)])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_value_is_cut_off_where_the_terminal_is_narrow(tmp_path, language, width, is_table):
+    screen = Screen(State(home=tmp_path, language=language))
+    screen.out = Console(
+        file=(file := io.StringIO()), force_terminal=True, width=width, color_system=None
+    )
+    name, sentence = "深圳市百川电子有限公司", "waits for another record " * 3
+    row = ["01a20e91-42b1-7a61-af5b", name, 17, sentence, "2026-11-24 17:18:50"]
+
+    screen.table(["Id", "Flow", "Read", "Reason", "Since"], [row])
+
+    shown = file.getvalue()
+    assert all(value in shown for value in (row[0], name, "17", row[4]))
+    assert shown.count("another") == 3 and "…" not in shown
+    assert ("─" in shown) is is_table
+    if is_table:
+        assert max(map(cell_len, shown.splitlines())) <= width

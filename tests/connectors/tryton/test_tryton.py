@@ -89,6 +89,20 @@ def test_a_changed_contact_mechanism_brings_its_party(connector, user):
     assert [r["contact_mechanisms"][0]["value"] for r in rows] == ["030-2"]
 
 
+def test_an_inactive_product_is_made_and_made_active_again(connector):
+    code = f"I{datetime.now(UTC).timestamp()}"
+    made = create(
+        connector, PRODUCT, name="Old", code=code, type="goods", list_price=Decimal(1),
+        default_uom="u", active=False,
+    )  # fmt: skip
+
+    (again,) = connector.write(PRODUCT, [update(made, active=True, description="New")])
+
+    assert made.row["active"] is False and made.row["name"] == "Old"
+    assert again.outcome == "applied", again
+    assert (again.row["active"], again.row["description"]) == (True, "New")
+
+
 def test_a_row_that_was_read_carries_its_version(connector, user):
     made = create(connector, PARTY, name="Version")
     read = next(connector.fetch(PARTY, [made.remote_id]))
