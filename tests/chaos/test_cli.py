@@ -58,7 +58,7 @@ def configure(home: Path, database: str) -> None:
         "connections": {
             n: {"connector": "sql", "settings": {"url": f"sqlite:///{home / n}.db"}} for n in names
         },
-        "flows": {n: {"connection": n, "mapping": "chaos/customer"} for n in names},
+        "flows": {n: {"connection": n, "mapping": "chaos/customer", "mode": "live"} for n in names},
     }
     (home / "config/hub.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
