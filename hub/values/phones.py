@@ -36,11 +36,26 @@ def phone_number(text: str, region: str | None) -> str:
     """
     if not isinstance(text, str):
         raise ValueError(NOT_PHONE)
+    number = _number(text, region)
+    if _national_part(number)[:1] == "0" and _number(number, None) != number:
+        raise ValueError(NOT_PHONE)  # zeros that the library takes for prefixes, one at a time
+    return number
+
+
+def _number(text: str, region: str | None) -> str:
     if text[:1] == "+":
         return text if _e164_match(text) else _plain_international(text) or _parsed(text, region)
     if region == "CN" and _cn_mobile_match(text):
         return "+86" + text
     return (region and _plain_national(text, region)) or _parsed(text, region)
+
+
+def _national_part(number: str) -> str:
+    """What follows the country code."""
+    for length in (2, 3, 4):
+        if int(number[1:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            return number[length:]
+    return ""
 
 
 # ------------------------------------------------------------------------------- written plainly

@@ -23,6 +23,8 @@ NOT_KILLED = {
     # What a person asks for by itself, outside of pull and push: not part of the story yet.
     "draft", "edit", "merge", "unmerge", "learn", "index", "scan", "look", "verify",
     "plan", "planned", "capture", "rehearsal", "apply", "promote", "drop",
+    # Killed in the middle by tests of its own (tests/sync/test_undo.py).
+    "undo",
     # Jobs of modules, with leases of their own.
     "job-lease", "job-done", "jobs",
     # Only a worker that waited long or was stopped confirms its lease before it writes: --stops.
